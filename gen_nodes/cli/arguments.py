@@ -1,0 +1,32 @@
+"""What several commands check or prepare in the same way before they start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from gen_nodes.errors import ConfigError
+
+
+def stop_in_order_when_ended() -> None:
+    """SIGTERM and a closed terminal end a command as Ctrl-C does: everything stops in order."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+def check_json(path: Path | None) -> None:
+    """Raise ConfigError where --json names a file that cannot be written."""
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ConfigError(f"--json '{path}': there is no folder '{folder}'")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError(f"--json '{path}' cannot be written")
+
+
+def check_seed(seed: int) -> None:
+    """Raise ConfigError where --seed is out of range."""
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f'--seed {seed} must lie in [0, {2**31 - 1}]')

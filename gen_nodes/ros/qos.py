@@ -1,0 +1,39 @@
+"""The stack's QoS profiles. Every topic's can be overridden by parameters
+`qos_overrides.<topic>.<publisher|subscription>.*`.
+"""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+
+def reliable(depth: int) -> QoSProfile:
+    """Every message counts; the newest `depth` are kept for a slow reader."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE
+    )
+
+
+def sensor(depth: int) -> QoSProfile:
+    """Best effort: matches every publisher, and an old reading is not worth sending again."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
+    )
+
+
+def latched() -> QoSProfile:
+    """A late joiner sees the newest message."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def overridable() -> QoSOverridingOptions:
+    """Pass as qos_overriding_options: history, depth and reliability become parameters of the
+    topic.
+    """
+    return QoSOverridingOptions.with_default_policies()

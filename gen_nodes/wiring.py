@@ -1,0 +1,213 @@
+"""The wiring half of a robot YAML: streams, command paths, safety topics.
+
+Public through `robot.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gen_nodes.errors import RobotError, unknown_name
+from gen_nodes.reading import Section
+
+STREAM_TYPES = ('joint_states', 'camera', 'wrench', 'tactile', 'audio')
+PATH_KINDS = ('forward_position',)  # std_msgs/Float64MultiArray, positions in the order of `joints`
+TOPIC = re.compile(r'^/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$')
+TOPIC_TYPE = re.compile(r'^[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*$')
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where a sensor sits in the link `parent`: [m] and fixed-axis rpy [rad].
+
+    A camera's frame is optical: z forward, x right, y down (REP-103).
+    """
+
+    parent: str
+    xyz: tuple[float, float, float]
+    rpy: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """One source of samples.
+
+    `topics` is {'data': topic}; a camera's has 'rgb' and 'info', and maybe 'depth' and 'pose'.
+    """
+
+    name: str
+    type: str
+    topics: Mapping[str, str]
+    rate_hz: float  # what the driver publishes
+    policy_rate_hz: float  # what the policy takes
+    timeout_s: float  # silence after which the stream counts as stale
+    required: bool
+    width: int | None = None  # camera: resolution that the policy sees [pixel]
+    height: int | None = None
+    mount: Mount | None = None
+    frame: str | None = None  # wrench: link in whose axes the values are given
+
+    @property
+    def topic(self) -> str:
+        """The stream's one topic; a camera's rgb topic."""
+        return self.topics['rgb' if self.type == 'camera' else 'data']
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """The joint states that the controller watches."""
+
+    topic: str
+    rate_hz: float
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class CommandPath:
+    """One command topic and the joints it drives, in its order."""
+
+    kind: str
+    topic: str
+    joints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ControlSpec:
+    """How commands reach the robot."""
+
+    rate_hz: float
+    paths: tuple[CommandPath, ...]
+    chunk_timeout_s: float
+
+
+@dataclass(frozen=True)
+class SafetyTopic:
+    """A latched topic of the driver; no command may go out while its `data` is `stop_when`."""
+
+    topic: str
+    type: str
+    stop_when: bool
+
+
+def read_streams(section: Section) -> dict[str, StreamSpec]:
+    """All streams by name; raises ConfigError."""
+    streams = {name: _stream(name, section.section(name)) for name in section.names()}
+    owner: dict[str, str] = {}
+    for stream in streams.values():
+        for topic in stream.topics.values():
+            if topic in owner:
+                raise RobotError(
+                    f"{section.where}: topic '{topic}' is given to '{owner[topic]}' "
+                    f"and to '{stream.name}'"
+                )
+            owner[topic] = stream.name
+    return streams
+
+
+def _stream(name: str, section: Section) -> StreamSpec:
+    kind = section.text('type', valid=STREAM_TYPES)
+    rate = section.number('rate_hz', 0.1, 50_000)
+    policy_rate = section.number('policy_rate_hz', 0.1, 50_000)
+    if policy_rate > rate:
+        raise RobotError(
+            f'{section.where}: policy_rate_hz {policy_rate:g} is above '
+            f'the rate_hz {rate:g} of the driver'
+        )
+    camera = kind == 'camera'
+    stream = StreamSpec(
+        name,
+        kind,
+        MappingProxyType(
+            _camera_topics(section.section('topics'))
+            if camera
+            else {'data': _topic(section, 'topic')}
+        ),
+        rate,
+        policy_rate,
+        section.number('timeout_s', 0.001, 60),
+        section.flag('required'),
+        width=section.integer('width', 8, 4096) if camera else None,
+        height=section.integer('height', 8, 4096) if camera else None,
+        mount=_mount(section.section('mount')) if 'mount' in section else None,
+        frame=section.text('frame') if kind == 'wrench' else None,
+    )
+    if camera and stream.mount is None and 'pose' not in stream.topics:
+        raise RobotError(f'{section.where}: a camera needs its pose: give topics.pose or mount')
+    section.close()
+    return stream
+
+
+def _camera_topics(section: Section) -> dict[str, str]:
+    topics = {key: _topic(section, key) for key in ('rgb', 'info')}
+    topics |= {key: _topic(section, key) for key in ('depth', 'pose') if key in section}
+    section.close()
+    return topics
+
+
+def _mount(section: Section) -> Mount:
+    zero = (0.0, 0.0, 0.0)
+    mount = Mount(
+        section.text('parent'), section.vector('xyz', 3, zero), section.vector('rpy', 3, zero)
+    )
+    section.close()
+    return mount
+
+
+def _topic(section: Section, key: str) -> str:
+    topic = section.text(key)
+    if not TOPIC.match(topic):
+        raise section.error(key, topic, 'must be a ROS topic name such as /joint_states')
+    return topic
+
+
+def read_control(section: Section, joints: tuple[str, ...]) -> ControlSpec:
+    """Command paths; every joint of `joints` has exactly one. Raises ConfigError."""
+    paths = tuple(_path(path, joints) for path in section.sections('paths'))
+    owner: dict[str, str] = {}
+    for path in paths:
+        if sum(other.topic == path.topic for other in paths) > 1:
+            raise RobotError(f"{section.where}: topic '{path.topic}' stands in two command paths")
+        for name in path.joints:
+            if name in owner:
+                raise RobotError(
+                    f"{section.where}: joint '{name}' is commanded twice, "
+                    f"by '{owner[name]}' and '{path.topic}'"
+                )
+            owner[name] = path.topic
+    for name in joints:
+        if name not in owner:
+            raise RobotError(
+                f"{section.where}: joint '{name}' has no command path; "
+                'add it to one or drop it from joints'
+            )
+    spec = ControlSpec(
+        section.number('rate_hz', 1, 1000), paths, section.number('chunk_timeout_s', 0.01, 5)
+    )
+    section.close()
+    return spec
+
+
+def _path(section: Section, joints: tuple[str, ...]) -> CommandPath:
+    path = CommandPath(
+        section.text('kind', valid=PATH_KINDS), _topic(section, 'topic'), section.texts('joints')
+    )
+    section.close()
+    for name in path.joints:
+        if name not in joints:
+            raise RobotError(f'{section.where}: {unknown_name("joint", name, joints)}')
+    return path
+
+
+def read_safety_topics(section: Section) -> tuple[SafetyTopic, ...]:
+    """Safety topics of `safety.topics`; raises ConfigError."""
+    topics = []
+    for entry in section.sections('topics', ()):
+        kind = entry.text('type')
+        if not TOPIC_TYPE.match(kind):
+            raise entry.error('type', kind, 'must be a message type such as std_msgs/msg/Bool')
+        topics.append(SafetyTopic(_topic(entry, 'topic'), kind, entry.flag('stop_when')))
+        entry.close()
+    return tuple(topics)
