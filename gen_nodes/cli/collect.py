@@ -24,8 +24,8 @@ from gen_nodes.robot import known_robots, load_robot
 from gen_nodes.version import code_version
 
 HELP = 'let an expert perform tasks in the emulator and record ordinary bags'
-SECONDS = {'reach': 5.0, 'track': 8.0}
-CALM_S = {'reach': 2.0, 'track': 1.0}  # at the end of an episode nobody else leads
+SECONDS = {'reach': 5.0, 'track': 12.0}  # track as long as it is evaluated
+CALM_S = {'reach': 2.0, 'track': 2.0}  # at the end of an episode nobody else leads
 START_NS = 1_700_000_000_000_000_000  # a fixed date keeps bags reproducible
 
 
