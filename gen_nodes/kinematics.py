@@ -19,6 +19,8 @@ from gen_nodes.urdf import read_urdf
 if TYPE_CHECKING:
     from gen_nodes.joints import JointSpec
 
+DAMPING = 0.05  # [m] singular values of a Jacobian well above it count in full
+
 __all__ = ['STATIC_FEATURES', 'JointDescriptors', 'Kinematics']
 
 
@@ -127,9 +129,19 @@ class Kinematics:
         tip = (tips @ base.T + offset)[..., self.chain, :]
         turning = np.array([joint.type != 'prismatic' for joint in self._joints])[:, None]
         lever = np.where(turning, np.cross(axis, tip - origin), axis) * self._moves_tip[:, None]
+        part = self._parts(lever)
         return JointDescriptors(
-            self._static, origin, axis, tip, lever, self.chain, self.parent, self.depth
+            self._static, origin, axis, tip, lever, part, self.chain, self.parent, self.depth
         )
+
+    def _parts(self, lever: np.ndarray) -> np.ndarray:
+        """Damped pseudo-inverse of every tip's Jacobian, whose columns are levers (..., N, 3)."""
+        part = np.zeros_like(lever)
+        for tip in range(len(self._tip_frames)):
+            columns = lever[..., self.chain == tip, :]
+            square = np.swapaxes(columns, -1, -2) @ columns + DAMPING**2 * np.eye(3)
+            part[..., self.chain == tip, :] = columns @ np.linalg.inv(square)
+        return part
 
     def _batch(self, q_BxN: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Rotations (B, 3, 3) and origins (B, 3) of all joints in the root frame, by joint id."""

@@ -20,6 +20,7 @@ from gen_nodes.types import ControllerState, Mode, Observation
 
 OBSERVATION = 'gen_stack/msg/Observation'
 KEEP_OBSERVATION = 5  # every 5th is looked into, after the episode: decoding pictures takes time
+RECORDING = 'data_recorder: recording'
 RECENT = 250  # commands that the present rate and latency are taken from
 
 Info = Mapping[str, Any]
@@ -40,6 +41,7 @@ class Hearing:
         self.modes: list[tuple[int, Mode, str]] = []  # (stamp, mode, reason) whenever they changed
         self.verdicts: dict[str, dict] = {}  # of the recorder, by episode id
         self.published: dict[str, dict] = {}  # by the emulator, by episode id
+        self.unrecorded: str | None = None  # topics silent to the recorder; None until it says so
         self.warnings: dict[str, str] = {}  # 'node: component' -> cause and next step
         self.gaps: list[str] = []
         self.ticks = self.missed = 0
@@ -155,6 +157,8 @@ class Hearing:
             values = {pair.key: pair.value for pair in status.values}
             if 'tick_p50_ms' in values:
                 self.tick_ms = {key: float(values[f'tick_{key}_ms']) for key in ('p50', 'p99')}
+            if status.name == RECORDING and 'silent' in values:
+                self.unrecorded = values['silent']
             if values.get('gaps') and values['gaps'] not in self.gaps:
                 self.gaps.append(values['gaps'])
             if status.level == b'\x00':

@@ -27,6 +27,7 @@ START_S = 90.0  # all nodes active, on a slow machine
 RESTART_S = 30.0
 READY_S = 20.0  # then every required sensor live
 VERDICT_S = 5.0  # the recorder closes its bag
+SPOKEN = ('action_chunk', 'executed')  # topics of the stack that must be recorded
 SLACK_S = 5.0  # beyond an episode's time limit: the truth has dried up
 FOOTPRINT_S = 2.0
 RELEASE_S = 3.0  # the controller hears joint states after its activation
@@ -137,17 +138,17 @@ class Stage:
 
     def _not_recorded(self) -> str:
         """A topic that the recorder does not hear yet, '' when it hears all."""
-        streams = self.spec.streams.values()
-        sensed = [topic for stream in streams for topic in stream.topics.values()]
+        if self.hearing.unrecorded is None:
+            return 'data_recorder has said nothing yet'
         unheard = [
-            topic
-            for topic in (*sensed, 'action_chunk', 'executed')
-            if not self.operator.is_heard(topic, 'data_recorder')
+            *self.hearing.unrecorded.split(),
+            *(t for t in SPOKEN if not self.operator.is_heard(t, 'data_recorder')),
         ]
         return f'data_recorder does not hear {unheard[0]} yet' if unheard else ''
 
     def restart(self, name: str) -> None:
         """Start a node again, after it has died, and wait until all is ready. Raises GenError."""
+        self.hearing.unrecorded = None
         self.graph.restart(name)
         self._wait_until_ready(RESTART_S)
 

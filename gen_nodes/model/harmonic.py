@@ -48,13 +48,13 @@ class Goals(NamedTuple):
 
 
 class Joints(NamedTuple):
-    """N joints at T instants of B sequences: features (B,T,N,F), tip and lever (B,T,N,3) [m],
-    time_s (B,T).
+    """N joints at T instants of B sequences: features (B,T,N,F), tip (B,T,N,3) [m], part (B,T,N,3)
+    [rad/m], time_s (B,T).
     """
 
     features: Tensor
     tip: Tensor
-    lever: Tensor
+    part: Tensor
     time_s: Tensor
 
 
@@ -143,14 +143,14 @@ class HarmonicModel(nn.Module):
     def joint_tokens(self, joints: Joints, kind: int, x_BxTxNxD: Tensor) -> Tokens:
         """One token per joint and instant, (B, T*N), carrying the joint's tip."""
         instants, n = joints.features.shape[1:3]
-        tip, lever = joints.tip.flatten(1, 2), joints.lever.flatten(1, 2)
+        tip, part = joints.tip.flatten(1, 2), joints.part.flatten(1, 2)
         return Tokens(
             (x_BxTxNxD + self.kinds[kind]).flatten(1, 2),
             joints.time_s.repeat_interleave(n, dim=1),
             tip,
             torch.zeros_like(tip[..., :1]),
             tip,
-            lever,
+            part,
             torch.arange(n, device=tip.device).repeat(instants),
         )
 

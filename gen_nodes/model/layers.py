@@ -26,9 +26,9 @@ class Tokens(NamedTuple):
     """A stretch of the stream: B sequences of T tokens.
 
     x (B,T,D); time_s (B,T) capture time; point (B,T,3) [m] in the base frame; seen (B,T,1), 1 where
-    the point is of something seen, 0 where it is of the robot; tip (B,T,3) [m] and lever (B,T,3)
-    [m]: where a joint's tip is and how it moves per radian, 0 where there is none; joint (T,) index
-    of the joint a token belongs to, N for none.
+    the point is of something seen, 0 where it is of the robot; tip (B,T,3) [m] and part (B,T,3)
+    [rad/m]: where a joint's tip is and what the joint does for it to move by a metre, 0 where there
+    is none; joint (T,) index of the joint a token belongs to, N for none.
     """
 
     x: Tensor
@@ -36,7 +36,7 @@ class Tokens(NamedTuple):
     point: Tensor
     seen: Tensor
     tip: Tensor
-    lever: Tensor
+    part: Tensor
     joint: Tensor
 
 
@@ -70,8 +70,9 @@ class PointAttention(nn.Module):
     """Multi-head attention over time whose values carry 3-D points besides features.
 
     Every head also averages the points it attends to; the query token receives them relative to its
-    own tip and along its own lever (the column of its Jacobian), so that goal and joint meet in one
-    frame. After invariant point attention (Jumper et al. 2021, AlphaFold, suppl. 1.8.2).
+    own tip and as its own part in getting the tip there (by its row of the Jacobian's inverse), so
+    that goal and joint meet in one frame, on any body. After invariant point attention (Jumper et
+    al. 2021, AlphaFold, suppl. 1.8.2).
 
     What is seen moves: through the seen points a head also draws a straight line over time, by
     least squares with its attention as weights, and reads it at the query token's own time. So a
@@ -118,12 +119,12 @@ class PointAttention(nn.Module):
         goals = v[0, 0, :, -1].nonzero().flatten()  # the same in every sequence
         ahead_s = key_time_s[:, None, None, goals] - tokens.time_s[:, None, :, None]
         place, velocity = line(weight[..., goals], ahead_s, v[:, :, goals, -4:-1])
-        tip, lever = tokens.tip[:, None], tokens.lever[:, None]
+        tip, part = tokens.tip[:, None], tokens.part[:, None]
         geometry = (
-            *from_joint(point - tip, lever),
-            *from_joint(seen * (place - tip), lever),
+            *from_joint(point - tip, part),
+            *from_joint(seen * (place - tip), part),
             POINT_SCALE_COARSE * velocity,
-            POINT_SCALE_COARSE * (velocity * lever).sum(-1, keepdim=True),
+            (velocity * part).sum(-1, keepdim=True),
             seen,
         )
         return self.out(torch.cat((features, *geometry), dim=-1).transpose(1, 2).flatten(2))
@@ -143,16 +144,16 @@ def line(weight: Tensor, ahead_s: Tensor, points: Tensor) -> tuple[Tensor, Tenso
     return mean - velocity * mean_s.clamp(-AHEAD_S, AHEAD_S), velocity
 
 
-def from_joint(relative: Tensor, lever: Tensor) -> tuple[Tensor, ...]:
-    """A point relative to a joint's tip as features, coarse and fine: itself (3 + 3) and along the
-    joint's lever (1 + 1).
+def from_joint(relative: Tensor, part: Tensor) -> tuple[Tensor, ...]:
+    """A point relative to a joint's tip as features, coarse and fine: itself (3 + 3) and the joint's
+    part in getting there (1 + 1).
     """
-    along = (relative * lever).sum(-1, keepdim=True)
+    turn = (relative * part).sum(-1, keepdim=True)
     return (
         POINT_SCALE_COARSE * relative,
         torch.tanh(POINT_SCALE_FINE * relative),
-        POINT_SCALE_COARSE * along,
-        torch.tanh(POINT_SCALE_FINE * along),
+        POINT_SCALE_COARSE * turn,
+        torch.tanh(POINT_SCALE_FINE * turn),
     )
 
 

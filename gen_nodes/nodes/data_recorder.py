@@ -90,6 +90,7 @@ class DataRecorder(GenNode):
         self._inputs: dict[str, Any] = {}
         self._profiles: dict[str, QoSProfile] = {}
         self._alone: dict[str, bool] = {}
+        self._heard_ns: dict[str, int] = {}
         self.diagnostics.hardware_id = spec.name
         self._recordings = self.create_publisher(message_class(STRING), 'recording', latched())
         self._episode_topic = self.resolve_topic_name('episode')
@@ -200,6 +201,7 @@ class DataRecorder(GenNode):
         self._inputs[name], self._profiles[name] = subscription, profile
 
     def _on_message(self, topic: str, raw: bytes, info: dict[str, Any]) -> None:
+        self._heard_ns[topic] = time.monotonic_ns()
         missing = self._gaps.missing(
             topic,
             info['publication_sequence_number'],
@@ -224,6 +226,7 @@ class DataRecorder(GenNode):
         while core.verdicts:
             self._announce(core.verdicts.popleft())
         current = core.open
+        silent = {'silent': ' '.join(self._silent())}
         if core.problem:
             self.diagnostics.report(
                 'recording',
@@ -237,10 +240,24 @@ class DataRecorder(GenNode):
             self.diagnostics.ok(
                 'recording',
                 f'recording {current.episode.id}',
-                {'messages': str(sum(current.attempted.values())), 'path': str(current.bag.path)},
+                {
+                    'messages': str(sum(current.attempted.values())),
+                    'path': str(current.bag.path),
+                    **silent,
+                },
             )
         else:
-            self.diagnostics.ok('recording', 'waiting for an episode')
+            self.diagnostics.ok('recording', 'waiting for an episode', silent)
+
+    def _silent(self) -> list[str]:
+        """Topics that should speak all the time and have not lately."""
+        now_ns, never_ns = time.monotonic_ns(), -(1 << 62)
+        return [
+            name
+            for name, topic in self._wanted.items()
+            if topic.silence_ns is not None
+            and now_ns - self._heard_ns.get(name, never_ns) > topic.silence_ns
+        ]
 
     def _announce(self, v: Verdict) -> None:
         """A closed bag: to the log, the diagnostics and the topic `recording`."""

@@ -226,7 +226,7 @@ def joints_input(
         return torch.as_tensor(np.array(x), dtype=torch.float32)[None, None]
 
     time_s = torch.tensor([[(stamp_ns - now_ns) / NS]], dtype=torch.float32)
-    return Joints(tensor(features), tensor(d.tip), tensor(d.lever), time_s)
+    return Joints(tensor(features), tensor(d.tip), tensor(d.part), time_s)
 
 
 def load_policy(path: str | Path, spec: RobotSpec, seed: int = 0) -> HarmonicPolicy:

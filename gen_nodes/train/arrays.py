@@ -31,7 +31,7 @@ class EpisodeArrays:
     first observation.
 
     arrays: rgb (F,3,H,W) uint8, depth (F,H,W) int16 [mm], k (F,3,3), pose (F,4,4), frame_capture,
-        frame_arrival (F,); features (T,N,J), tip, lever (T,N,3), position (T,N), tips (T,tips,3),
+        frame_arrival (F,); features (T,N,J), tip, part (T,N,3), position (T,N), tips (T,tips,3),
         body_capture, body_arrival, enters (T,); anchor_*: the same where the commands had led;
         command_time (M,), command (M,N), marked (M,) bool:
         not the demonstrator's will.
@@ -143,7 +143,7 @@ def _body_arrays(blocks: list, spec: RobotSpec, origin_ns: int, seed: int) -> di
     return {
         'features': features,
         'tip': d.tip.astype(np.float32),
-        'lever': d.lever.astype(np.float32),
+        'part': d.part.astype(np.float32),
         'position': position.astype(np.float32),
         'tips': kinematics.batch_tips(position).astype(np.float32),
         'body_capture': _seconds([b.capture_ns for b in bodies], origin_ns),
@@ -159,7 +159,7 @@ def _anchor_arrays(arrays: dict[str, np.ndarray], spec: RobotSpec) -> dict[str, 
     return {
         'anchor_features': joint_features(position, spec.lower, spec.upper, d),
         'anchor_tip': d.tip.astype(np.float32),
-        'anchor_lever': d.lever.astype(np.float32),
+        'anchor_part': d.part.astype(np.float32),
     }
 
 

@@ -17,7 +17,7 @@ from gen_nodes.train.arrays import EpisodeArrays, at
 from gen_nodes.train.config import Hindsight, TrainConfig
 
 PER_FRAME = ('rgb', 'depth', 'k', 'pose')
-BODY = ('features', 'tip', 'lever')
+BODY = ('features', 'tip', 'part')
 ANCHOR = tuple(f'anchor_{name}' for name in BODY)
 PER_TICK = (*BODY, *ANCHOR)
 PER_EPISODE = (

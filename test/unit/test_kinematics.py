@@ -74,7 +74,7 @@ def test_numpy_batches_agree_with_pinocchio(robot):
     frames = kinematics.batch_frames(spec.tips[-1], q)
     for i, row in enumerate(q):
         single = kinematics.descriptors(row)
-        for name in ('origin', 'axis', 'tip', 'lever'):
+        for name in ('origin', 'axis', 'tip', 'lever', 'part'):
             np.testing.assert_allclose(getattr(batch, name)[i], getattr(single, name), atol=1e-9)
         np.testing.assert_allclose(tips[i], kinematics.tips(row), atol=1e-9)
         np.testing.assert_allclose(frames[i], kinematics.frame(spec.tips[-1], row), atol=1e-9)
@@ -91,6 +91,30 @@ def test_levers_are_the_columns_of_the_tip_jacobian(robot):
             np.testing.assert_allclose(jacobian[:3].T[d.chain == tip], d.lever[d.chain == tip],
                                        atol=1e-9)
             assert (jacobian[:, d.chain != tip] == 0).all()
+
+
+@pytest.mark.parametrize('robot', ROBOTS)
+def test_parts_together_move_the_tip_as_wanted_with_the_least_motion(robot):
+    spec = load_robot(robot)
+    kinematics, step = spec.kinematics(), 1e-4
+    d, tips = kinematics.descriptors(spec.ready), kinematics.tips(spec.ready)
+    wanted = np.array([0.6, -0.3, 0.7])
+    for tip in range(len(spec.tips)):
+        own = d.chain == tip
+        turns = np.where(own, d.part @ wanted, 0.0)
+        moved = kinematics.tips(spec.ready + step * turns) - tips
+        assert np.linalg.norm(moved[tip] / step - wanted) < 0.06  # the rest is damped away
+        assert np.abs(np.delete(moved, tip, axis=0)).max(initial=0.0) < 1e-12
+        least = np.linalg.lstsq(d.lever[own].T, moved[tip] / step, rcond=None)[0]
+        np.testing.assert_allclose(turns[own], least, atol=5e-3)
+        assert (turns[own & (d.lever == 0).all(-1)] == 0).all()
+
+
+@pytest.mark.parametrize('robot', ROBOTS)
+def test_a_stretched_arm_is_asked_for_no_great_parts(robot):
+    spec = load_robot(robot)
+    straight = np.clip(np.zeros(spec.n), spec.lower, spec.upper)
+    assert np.abs(spec.kinematics().descriptors(straight).part).max() <= 10.0 + 1e-9
 
 
 @pytest.mark.parametrize('robot', ROBOTS)
@@ -197,8 +221,8 @@ def test_permuting_the_joints_permutes_the_descriptors(tmp_path: Path):
     index = [one.joint_names.index(name) for name in two.joint_names]
     a = one.kinematics().descriptors(one.ready)
     b = two.kinematics().descriptors(two.ready)
-    for name in ('static', 'origin', 'axis', 'tip', 'lever', 'chain', 'depth'):
-        np.testing.assert_array_equal(getattr(a, name)[index], getattr(b, name))
+    for name in ('static', 'origin', 'axis', 'tip', 'lever', 'part', 'chain', 'depth'):
+        np.testing.assert_allclose(getattr(a, name)[index], getattr(b, name), atol=1e-12)
     parents = [-1 if p < 0 else index.index(p) for p in a.parent[index]]
     assert b.parent.tolist() == parents
 

@@ -103,7 +103,7 @@ def test_permuting_joints_permutes_the_output(model):
         return Joints(
             joints.features[:, :, order],
             joints.tip[:, :, order],
-            joints.lever[:, :, order],
+            joints.part[:, :, order],
             joints.time_s,
         )
 

@@ -20,6 +20,7 @@ from gen_nodes.policy.checkpoint import (
     save_checkpoint,
 )
 from gen_nodes.robot import load_robot
+from gen_nodes.streams.tokens import TOKENISER_VERSION
 
 CONFIG = ModelConfig(width=32, layers=1, heads=2, pixel_features=8, words=64)
 
@@ -75,7 +76,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
 
 def test_another_tokeniser_version_is_refused_with_both_numbers(checkpoint):
     path = rewritten(checkpoint, lambda about, _: about.update(tokeniser_version=99))
-    with pytest.raises(CheckpointError, match='tokeniser_version 99, this code has 1'):
+    with pytest.raises(CheckpointError, match=f'tokeniser_version 99, this code has {TOKENISER_VERSION}'):
         load_checkpoint(path)
 
 
