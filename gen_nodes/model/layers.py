@@ -145,8 +145,8 @@ def line(weight: Tensor, ahead_s: Tensor, points: Tensor) -> tuple[Tensor, Tenso
 
 
 def from_joint(relative: Tensor, part: Tensor) -> tuple[Tensor, ...]:
-    """A point relative to a joint's tip as features, coarse and fine: itself (3 + 3) and the joint's
-    part in getting there (1 + 1).
+    """A point relative to a joint's tip as features, coarse and fine: itself (3 + 3) and what the
+    joint does to get there (1 + 1).
     """
     turn = (relative * part).sum(-1, keepdim=True)
     return (

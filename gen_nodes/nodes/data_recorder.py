@@ -24,7 +24,7 @@ from gen_nodes.data.rosbag2 import TopicQos
 from gen_nodes.robot import RobotSpec, load_robot
 from gen_nodes.ros.definitions import installed_definition
 from gen_nodes.ros.diagnostics import Level, Status
-from gen_nodes.ros.episodes import understood
+from gen_nodes.ros.episodes import KEPT, understood
 from gen_nodes.ros.lifecycle import GenNode, robot_parameter
 from gen_nodes.ros.messages_rclpy import message_class
 from gen_nodes.ros.parameters import Parameter
@@ -95,7 +95,7 @@ class DataRecorder(GenNode):
         self._recordings = self.create_publisher(message_class(STRING), 'recording', latched())
         self._episode_topic = self.resolve_topic_name('episode')
         self._core.add_topic(RecordedTopic(self._episode_topic, EPISODE, qos=(offered(latched()),)))
-        self._subscribe(self._episode_topic, EPISODE, latched())
+        self._subscribe(self._episode_topic, EPISODE, latched(KEPT))
         self._match()
         self._matching = self.create_timer(MATCH_PERIOD_S, self._match)
 

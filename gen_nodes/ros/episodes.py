@@ -14,6 +14,8 @@ from gen_nodes.ros.messages_rclpy import message_class
 from gen_nodes.ros.qos import latched, overridable
 from gen_nodes.types import Episode
 
+KEPT = 10  # a node that is busy at the start must not hear only of the stop
+
 
 def understood(node: GenNode, message: Any) -> Episode | None:
     """The episode in a message; None where it is malformed, which the node's diagnostics tell."""
@@ -45,6 +47,6 @@ def hear_episodes(node: GenNode, hear: Callable[[Episode], None]) -> Subscriptio
         message_class('gen_stack/msg/Episode'),
         'episode',
         take,
-        latched(),
+        latched(KEPT),
         qos_overriding_options=overridable(),
     )

@@ -22,11 +22,11 @@ def sensor(depth: int) -> QoSProfile:
     )
 
 
-def latched() -> QoSProfile:
-    """A late joiner sees the newest message."""
+def latched(depth: int = 1) -> QoSProfile:
+    """A late joiner sees the newest message; a slow reader the newest `depth`."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=depth,
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )

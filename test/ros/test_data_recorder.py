@@ -60,6 +60,13 @@ class Stage:
             message_class('gen_stack/msg/Episode'), 'episode', latched()
         )
         self.verdicts: list[dict] = []
+        self.silent: list[list[str]] = []  # what the recorder says of who is silent
+        self.node.create_subscription(
+            message_class('diagnostic_msgs/msg/DiagnosticArray'),
+            '/diagnostics',
+            self._on_diagnostics,
+            reliable(20),
+        )
         self.node.create_subscription(
             message_class('std_msgs/msg/String'),
             'recording',
@@ -83,6 +90,15 @@ class Stage:
                 limit_bytes and resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes,) * 2)
             ),
         )
+
+    def _on_diagnostics(self, message) -> None:
+        self.silent += [
+            pair.value.split()
+            for status in message.status
+            if status.name == 'data_recorder: recording'
+            for pair in status.values
+            if pair.key == 'silent'
+        ]
 
     def ready(self) -> Stage:
         """Wait until the recorder hears."""
@@ -192,6 +208,19 @@ def test_every_message_published_in_an_episode_is_in_the_bag_or_in_the_loss_coun
         assert bag.topics[topic].count + verdict['lost'].get(topic, 0) == count, (topic, verdict)
     assert (verdict['verdict'] == 'good') == (not verdict['reasons'])
     assert bag.custom['verdict'] == verdict['verdict'] and bag.custom['outcome'] == 'success'
+
+
+def test_it_names_the_topics_that_are_silent_before_an_episode_begins(stage) -> None:
+    s = stage()
+    driven = {SPEC.state.topic, FRONT['rgb'], FRONT['depth']}
+    s.silent.clear()
+    s.play(2.5)
+    heard = s.silent[-1]
+    assert not driven & set(heard)
+    assert SPEC.streams['wrist'].topics['rgb'] in heard  # there is no such camera here
+    s.silent.clear()
+    s.until(lambda: len(s.silent) > 2)
+    assert driven <= set(s.silent[-1])
 
 
 def test_a_bag_stands_alone_and_other_readers_open_it(stage, tmp_path) -> None:

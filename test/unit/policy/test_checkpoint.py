@@ -76,7 +76,8 @@ def test_foreign_safetensors_are_refused(tmp_path):
 
 def test_another_tokeniser_version_is_refused_with_both_numbers(checkpoint):
     path = rewritten(checkpoint, lambda about, _: about.update(tokeniser_version=99))
-    with pytest.raises(CheckpointError, match=f'tokeniser_version 99, this code has {TOKENISER_VERSION}'):
+    said = f'tokeniser_version 99, this code has {TOKENISER_VERSION}'
+    with pytest.raises(CheckpointError, match=said):
         load_checkpoint(path)
 
 
