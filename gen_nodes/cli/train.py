@@ -186,12 +186,11 @@ def load_episodes(shards: dict[str, list[Path]], config, device) -> tuple[dict, 
     train, held_out, digest = {}, {}, hashlib.sha256()
     for robot, paths in shards.items():
         spec = load_robot(robot)
-        chain = spec.kinematics().descriptors(spec.ready).chain
         episodes = [load_arrays(path) for path in tqdm(paths, desc=f'load {robot}')]
         digest.update('\n'.join(episode.made_from for episode in episodes).encode())
         learnt, unseen = split(episodes, config.held_out)
-        held_out[robot] = RobotEpisodes(unseen, chain, config, device)
-        train[robot] = RobotEpisodes(learnt, chain, config, device)
+        held_out[robot] = RobotEpisodes(unseen, spec, config, device)
+        train[robot] = RobotEpisodes(learnt, spec, config, device)
     return train, held_out, digest.hexdigest()
 
 

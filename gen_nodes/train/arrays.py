@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from gen_nodes.data.bags import BagReader
 from gen_nodes.data.episodes import CommandCurve, episode_info, executed, replay
 from gen_nodes.errors import BagError
 from gen_nodes.robot import RobotSpec
-from gen_nodes.streams.tokens import TOKENISER_VERSION, Tokeniser, joint_features
+from gen_nodes.streams.tokens import TOKENISER_VERSION, Tokeniser
 from gen_nodes.types import NS
 
-ARRAYS_VERSION = 1  # raise it where the same bag gives other arrays
-BODY_NOISE = {'revolute': 0.1, 'continuous': 0.1, 'prismatic': 0.01}  # [rad], [m]
+ARRAYS_VERSION = 2  # raise it where the same bag gives other arrays
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,9 @@ class EpisodeArrays:
     first observation.
 
     arrays: rgb (F,3,H,W) uint8, depth (F,H,W) int16 [mm], k (F,3,3), pose (F,4,4), frame_capture,
-        frame_arrival (F,); features (T,N,J), tip, part (T,N,3), position (T,N), tips (T,tips,3),
-        body_capture, body_arrival, enters (T,); anchor_*: the same where the commands had led;
-        command_time (M,), command (M,N), marked (M,) bool:
-        not the demonstrator's will.
+        frame_arrival (F,); position (T,N) measured, tips (T,tips,3), body_capture, body_arrival,
+        enters (T,); command_time (M,), command (M,N), marked (M,) bool: not the demonstrator's
+        will.
     """
 
     robot: str
@@ -106,10 +103,9 @@ def episode_arrays(
     origin_ns = blocks[0].arrival_ns
     arrays = {
         **_frame_arrays(frames, origin_ns),
-        **_body_arrays(blocks, spec, origin_ns, zlib.crc32(info.id.encode())),
+        **_body_arrays(blocks, spec, origin_ns),
         **_command_arrays(commands, origin_ns),
     }
-    arrays |= _anchor_arrays(arrays, spec)
     return EpisodeArrays(spec.name, info.task, info.instruction, arrays)
 
 
@@ -128,38 +124,15 @@ def _frame_arrays(frames: list, origin_ns: int) -> dict[str, np.ndarray]:
     }
 
 
-def _body_arrays(blocks: list, spec: RobotSpec, origin_ns: int, seed: int) -> dict[str, np.ndarray]:
-    """What was measured, and as tokens a blurred version of it: where the arm is, against where it
-    is commanded to be, would tell how it moves, and a learner would go on as it goes, instead of
-    looking (see joint_features).
-    """
-    kinematics = spec.kinematics()
+def _body_arrays(blocks: list, spec: RobotSpec, origin_ns: int) -> dict[str, np.ndarray]:
     bodies = [block.body for block in blocks]
     position = np.stack([b.position for b in bodies])
-    noise = np.random.default_rng(seed).standard_normal(position.shape)
-    blurred = position + noise * [BODY_NOISE[joint.type] for joint in spec.joints]
-    d = kinematics.batch_descriptors(blurred)
-    features = joint_features(blurred, spec.lower, spec.upper, d)
     return {
-        'features': features,
-        'tip': d.tip.astype(np.float32),
-        'part': d.part.astype(np.float32),
         'position': position.astype(np.float32),
-        'tips': kinematics.batch_tips(position).astype(np.float32),
+        'tips': spec.kinematics().batch_tips(position).astype(np.float32),
         'body_capture': _seconds([b.capture_ns for b in bodies], origin_ns),
         'body_arrival': _seconds([b.arrival_ns for b in blocks], origin_ns),
         'enters': np.array([b.body_enters for b in blocks]),
-    }
-
-
-def _anchor_arrays(arrays: dict[str, np.ndarray], spec: RobotSpec) -> dict[str, np.ndarray]:
-    """Joints where the commands had led at every observation: where decisions take over."""
-    position = at(arrays, arrays['body_arrival'])
-    d = spec.kinematics().batch_descriptors(position)
-    return {
-        'anchor_features': joint_features(position, spec.lower, spec.upper, d),
-        'anchor_tip': d.tip.astype(np.float32),
-        'anchor_part': d.part.astype(np.float32),
     }
 
 

@@ -13,24 +13,26 @@ from torch import Tensor
 from gen_nodes.model.config import ModelConfig
 from gen_nodes.model.harmonic import Frames, Goals, HarmonicModel, Joints, Visibility
 from gen_nodes.model.vision import word_ids
+from gen_nodes.robot import RobotSpec
 from gen_nodes.train.arrays import EpisodeArrays, at
+from gen_nodes.train.bodies import Bodies
 from gen_nodes.train.config import Hindsight, TrainConfig
 
 PER_FRAME = ('rgb', 'depth', 'k', 'pose')
 BODY = ('features', 'tip', 'part')
-ANCHOR = tuple(f'anchor_{name}' for name in BODY)
-PER_TICK = (*BODY, *ANCHOR)
 PER_EPISODE = (
     'frame_capture',
     'frame_arrival',
     'body_capture',
     'body_arrival',
     'enters',
+    'position',
     'command_time',
     'command',
     'marked',
 )
 FOLLOWED_S = 0.5  # an arm stands this long after the command to
+SETTLED_S = 0.4  # a detour's momentum takes this long to brake: until then nobody's will
 FIRST_FRAMES = 10  # of an episode: the tip has hardly moved yet
 MOVING = 0.06  # a decision whose rates stay below this share of rate_scale is one of rest
 SAME_S = 1e-6  # arrivals closer than this are of one observation
@@ -63,15 +65,15 @@ class FrameBatch(NamedTuple):
 
 
 class Sampler:
-    """Draws sequences of one robot's episodes: indices, times and targets. No tensors, so that
-    workers may share it.
+    """Draws sequences of one robot's episodes: indices, times, joints and targets. No tensors, so
+    that workers may share it.
     """
 
-    def __init__(self, episodes: list[EpisodeArrays], config: TrainConfig) -> None:
-        self.config, self.model = config, config.model
+    def __init__(self, episodes: list[EpisodeArrays], bodies: Bodies, config: TrainConfig) -> None:
+        self.config, self.model, self.bodies = config, config.model, bodies
+        self.acting = [acting_tip(e.arrays) for e in episodes]
         self.meta = [{k: e.arrays[k] for k in PER_EPISODE} for e in episodes]
         self.frame_start = np.cumsum([0, *(len(e.arrays['rgb']) for e in episodes)])
-        self.tick_start = np.cumsum([0, *(len(e.arrays['features']) for e in episodes)])
         self.body_max = 2 + int(
             (config.span_s + config.model.body_window_s) / config.model.body_period_s
         )
@@ -79,7 +81,11 @@ class Sampler:
     def draw(self, rng: np.random.Generator, batch: int) -> dict[str, np.ndarray]:
         """Rows of a random batch."""
         rows = [self._sequence(rng, int(i)) for i in rng.integers(len(self.meta), size=batch)]
-        return {k: np.stack([row[k] for row in rows]) for k in rows[0]}
+        drawn = {k: np.stack([row[k] for row in rows]) for k in rows[0]}
+        for name in ('body', 'decision'):  # kinematics of all rows at once
+            tokens = self.bodies.tokens(drawn.pop(f'{name}_position'))
+            drawn |= {f'{name}_{k}': v for k, v in tokens.items()}
+        return drawn
 
     def _sequence(self, rng: np.random.Generator, episode: int) -> dict[str, np.ndarray]:
         """Indices, times and targets of one sequence; times relative to its last decision."""
@@ -95,21 +101,24 @@ class Sampler:
             & (arrival > end - config.span_s - model.body_window_s)
         )[-self.body_max :]
         delay = rng.uniform(*config.delay_s, size=config.decisions)
-        commits = np.minimum(np.searchsorted(arrival, arrival[ticks] + delay), len(arrival) - 1)
-        commit = arrival[commits]
-        target, known = self._target(meta, commit)
+        commit = np.minimum(arrival[ticks] + delay, arrival[-1])
+        aside = self.bodies.displacement(
+            rng, at(meta, commit[:1])[0], self.acting[episode], config.displaced
+        )
+        target, known = self._target(meta, commit, aside)
+        measured = meta['position'][padded(entering, self.body_max)]
         return {
             **frames,
             'episode': np.int64(episode),
             'frame': frames['frame'] + self.frame_start[episode],
-            'body': padded(entering, self.body_max) + self.tick_start[episode],
+            'body_position': self.bodies.blurred(rng, measured) + aside,
             'body_valid': padded(np.ones(len(entering), dtype=bool), self.body_max),
             'body_capture': (padded(meta['body_capture'][entering], self.body_max) - end).astype(
                 np.float32
             ),
             'body_arrival': padded(arrival[entering], self.body_max) - end,
             'tick_arrival': arrival[ticks] - end,
-            'commit': commits + self.tick_start[episode],
+            'decision_position': at(meta, commit) + aside,
             'commit_time': (commit - end).astype(np.float32),
             'target': target,
             'known': known,
@@ -138,15 +147,19 @@ class Sampler:
             'frame_arrival': padded(noticed, config.frames) - end,
         }
 
-    def _target(self, meta: dict, commit_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean rates between knots (Q,N,K) in units of rate_scale, and where they are the
-        demonstrator's will.
+    def _target(
+        self, meta: dict, commit_Q: np.ndarray, aside_N: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean rates between knots (Q,N,K) in units of rate_scale that lead from `aside_N` beside
+        the demonstration back to it, and where they are the demonstrator's will.
         """
         model = self.model
         times = commit_Q[:, None] + model.knot_s * np.arange(model.knots + 1)
-        rates = np.diff(at(meta, times), axis=1) / model.knot_s
-        clean = np.diff(marked_before(meta, times + 1e-3), axis=1) == 0
-        known = clean & (times[:, 1:] <= meta['command_time'][-1])
+        left = np.exp(-(times - commit_Q[:, None]) / self.config.displaced.return_s)
+        rates = np.diff(at(meta, times) + left[..., None] * aside_N, axis=1) / model.knot_s
+        willed = marked_before(meta, times[:, 1:]) == marked_before(meta, times[:, :-1] - SETTLED_S)
+        known = willed & (times[:, 1:] <= meta['command_time'][-1])
+        known = np.logical_and.accumulate(known, axis=1)  # what follows a detour was not foreseen
         return (
             (rates / model.rate_scale).transpose(0, 2, 1).astype(np.float32),
             known[:, None].astype(np.float32),
@@ -159,16 +172,17 @@ class RobotEpisodes:
     def __init__(
         self,
         episodes: list[EpisodeArrays],
-        chain: np.ndarray,
+        spec: RobotSpec,
         config: TrainConfig,
         device: torch.device,
     ) -> None:
         self.config, self.device = config, device
-        self.sampler = Sampler(episodes, config)
-        self.chain = torch.as_tensor(np.asarray(chain, dtype=np.int64), device=device)
+        bodies = Bodies(spec)
+        self.sampler = Sampler(episodes, bodies, config)
+        self.chain = torch.as_tensor(np.array(bodies.chain, dtype=np.int64), device=device)
         self.tensors = {
             k: torch.cat([torch.as_tensor(e.arrays[k]) for e in episodes]).to(device)
-            for k in (*PER_FRAME, *PER_TICK)
+            for k in PER_FRAME
         }
         self.words = torch.stack(
             [word_ids(e.instruction, config.model.words) for e in episodes]
@@ -217,21 +231,20 @@ class RobotEpisodes:
     def assemble(self, rows: dict[str, np.ndarray]) -> Batch:
         """Look up what the rows point at."""
         row = {k: torch.as_tensor(v).to(self.device, non_blocking=True) for k, v in rows.items()}
-        tensors, config = self.tensors, self.config
         goals = Goals(
             self.read_features[row['frame']], self.read_points[row['frame']], row['frame_capture']
         )
-        body = Joints(*(tensors[k][row['body']] for k in BODY), row['body_capture'])
-        decisions = Joints(*(tensors[k][row['commit']] for k in ANCHOR), row['commit_time'])
+        body = Joints(*(row[f'body_{k}'] for k in BODY), row['body_capture'])
+        decisions = Joints(*(row[f'decision_{k}'] for k in BODY), row['commit_time'])
         moving = (row['target'].abs() * row['known']).amax((-1, -2)) > MOVING
-        weight = torch.where(moving, 1.0, config.rest_weight)
+        weight = torch.where(moving, 1.0, self.config.rest_weight)
         return Batch(
             goals,
             body,
             decisions,
             self.text[row['episode']],
             self.chain,
-            visibility(row, config.model, len(self.chain)),
+            visibility(row, self.config.model, len(self.chain)),
             row['target'],
             row['known'],
             weight,

@@ -27,6 +27,22 @@ class Hindsight:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """How sequences are altered: the acting arm is set beside where it was, and what it should do
+    leads it back, `return_s` being the time in which a displacement falls to 1/e.
+
+    A demonstrator is always where it wants to be, and how its commands lead the goal tells how the
+    goal moves; a learner takes that for the reason, and its own errors then grow. Displaced at
+    random, it has to look.
+    """
+
+    share: float = 0.8  # of the sequences
+    tip_m: float = 0.03  # standard deviation per axis
+    joint_rad: float = 0.02  # of every joint besides
+    return_s: float = 0.2
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that makes a checkpoint, besides bags and code."""
 
@@ -48,6 +64,7 @@ class TrainConfig:
     warmup: int = 200
     weight_decay: float = 0.01
     average: float = 0.99  # decay of the running average of weights that is shipped
+    displaced: Displaced = Displaced()
     rest_weight: float = 0.3  # of decisions in which the arm rests
     delay_s: tuple[float, float] = (0.02, 0.10)  # compute delay drawn per decision
     camera_delay_s: tuple[float, float] = (0.0, 0.06)  # added to a sequence's frames
@@ -88,6 +105,11 @@ def read_train_config(path: Path) -> TrainConfig:
         reject_unknown_keys(f'{path}: hindsight.{task}', rule, (f.name for f in fields(Hindsight)))
         hindsight[task] = Hindsight(**rule)
     values['model'] = read_model_config(path.parent.parent / 'model' / f'{values["model"]}.yaml')
+    if 'displaced' in values:
+        reject_unknown_keys(
+            f'{path}: displaced', values['displaced'], (f.name for f in fields(Displaced))
+        )
+        values['displaced'] = Displaced(**values['displaced'])
     for key in ('robots', 'cameras', 'delay_s', 'camera_delay_s'):
         if key in values:
             values[key] = tuple(values[key])

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from gen_nodes.model.config import ModelConfig
-from gen_nodes.streams.tokens import JOINT_FEATURES
+from gen_nodes.robot import load_robot
 from gen_nodes.train.arrays import EpisodeArrays
 from gen_nodes.train.config import Hindsight, TrainConfig
 
-N = 3
+SPEC = load_robot('ur5e')
+N = SPEC.n
 MODEL = ModelConfig(width=16, layers=2, heads=2, pixel_features=8, words=64)
 CONFIG = TrainConfig(
     name='test',
@@ -47,12 +48,7 @@ def episode(seed: int, task: str = 'reach', seconds: float = 2.5) -> EpisodeArra
         'pose': np.tile(np.eye(4, dtype=np.float32), (len(frames), 1, 1)),
         'frame_capture': frames,
         'frame_arrival': frames + 0.02,
-        'features': rng.standard_normal((len(ticks), N, JOINT_FEATURES)).astype(np.float32),
-        'tip': rng.standard_normal((len(ticks), N, 3)).astype(np.float32),
-        'part': rng.standard_normal((len(ticks), N, 3)).astype(np.float32),
-        'anchor_features': rng.standard_normal((len(ticks), N, JOINT_FEATURES)).astype(np.float32),
-        'anchor_tip': rng.standard_normal((len(ticks), N, 3)).astype(np.float32),
-        'anchor_part': rng.standard_normal((len(ticks), N, 3)).astype(np.float32),
+        'position': rng.uniform(-1, 1, (len(ticks), N)).astype(np.float32),
         'tips': np.stack([np.sin(ticks), ticks, 0 * ticks], -1)[:, None].astype(np.float32),
         'body_capture': ticks - 0.002,
         'body_arrival': ticks,

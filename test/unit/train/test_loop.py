@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_episodes import CONFIG, N, episode
+from made_episodes import CONFIG, SPEC, episode
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.train.batches import RobotEpisodes
@@ -28,9 +28,7 @@ def trainer(out, config: TrainConfig = CONFIG) -> Trainer:
 
     def made(seed: int) -> dict[str, RobotEpisodes]:
         return {
-            'made_up': RobotEpisodes(
-                [episode(seed), episode(seed + 1, 'track')], np.zeros(N), config, CPU
-            )
+            'made_up': RobotEpisodes([episode(seed), episode(seed + 1, 'track')], SPEC, config, CPU)
         }
 
     return Trainer(config, made(0), made(5), CPU, out)
