@@ -17,6 +17,8 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, ActionChunk, Observation
 
 DISTURBANCE = 'disturbance'
+REACTION_S = (0.2, 0.24)  # a learner decides on what it saw 0.1 to 0.2 s before: nobody whom
+# it learns from may react to anything newer
 DECISION_S = 0.08  # until a decision is sent
 FOREIGN = 1 << 20  # added to the expert's sequence: a learner must not take it for its own
 FOLLOWED_RAD = 0.1  # a command this close to its plan is following it
@@ -34,7 +36,7 @@ class Detours:
     until_s: float  # none begins later, counted from the start
     first_s: tuple[float, float] = (0.0, 0.8)
     every_s: tuple[float, float] = (0.8, 2.2)  # from the end of one to the start of the next
-    push_s: tuple[float, float] = (0.2, 0.6)
+    push_s: tuple[float, float] = (0.3, 0.8)
     push_rate: tuple[float, float] = (0.2, 0.8)  # at most this joint velocity is added [rad/s]
     learner_s: tuple[float, float] = (0.4, 1.6)
     learner_share: float = 0.7  # of the stretches, where there is a learner
@@ -42,11 +44,18 @@ class Detours:
 
 
 class Detour(NamedTuple):
-    """One stretch, in seconds since the start; push (N,) [rad/s], None where the learner leads."""
+    """One stretch, in seconds since the start; push (N,) [rad/s] at its height, None where the
+    learner leads.
+    """
 
     start_s: float
     end_s: float
     push: np.ndarray | None
+
+    def pushing(self, elapsed_s: float) -> np.ndarray:
+        """The push at an instant: it swells and fades, so that none of its momentum is left."""
+        phase = (elapsed_s - self.start_s) / (self.end_s - self.start_s)
+        return self.push * np.sin(np.pi * np.clip(phase, 0.0, 1.0)) ** 2
 
 
 class ExpertActor:
@@ -58,7 +67,7 @@ class ExpertActor:
         seed: int,
         detours: Detours | None = None,
         learner: Policy | None = None,
-        reaction_s: tuple[float, float] = (0.1, 0.12),
+        reaction_s: tuple[float, float] = REACTION_S,
     ) -> None:
         self.spec, self.seed, self.detours, self.learner = spec, seed, detours, learner
         self.reaction_s = reaction_s
@@ -106,7 +115,7 @@ class ExpertActor:
         chunk = replace(chunk, sequence=FOREIGN + chunk.sequence)
         self.push = np.zeros(self.spec.n)
         if detour is not None and detour.push is not None:
-            self.push = detour.push
+            self.push = detour.pushing((now_ns - self.start_ns) / NS)
             chunk = replace(
                 chunk,
                 values=chunk.values + np.outer(chunk.times_s, self.push),

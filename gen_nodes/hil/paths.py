@@ -13,11 +13,12 @@ from gen_nodes.types import Frozen
 
 SPACING_M = 0.004  # of the table's points
 RAMP_S = 0.5  # from rest to full speed
-STEERING_M = 0.02  # way over which curvature changes
-NEAR_M = 0.06  # a way point this near counts as passed
-WAY_M = 0.35  # after this way the next way point is due anyway
-INNER = 0.7  # share of the box in which way points lie
-TRIES = 200
+RATES = (0.8, 1.2)  # of the three sines, relative to each other
+SIZES = (0.7, 1.0)  # of the sines, as a share of the box
+TURNS = 12  # periods that are drawn; an episode needs fewer
+KNOTS = 2400
+CHORD = 3  # points from one to the next where curvature is measured
+TRIES = 2000
 
 
 @dataclass(frozen=True)
@@ -51,52 +52,38 @@ def random_path(
     ConfigError.
     """
     for _ in range(TRIES):
-        points = _wander(workspace, tip, config, rng)
-        if workspace.contains(points, tip).all() and workspace.follows(
-            points[:: max(1, len(points) // 32)], tip
+        points = _even(_swing(workspace, tip, rng), config)
+        if (
+            len(points)
+            and _sharpest(points) <= 1.0 / config.min_radius
+            and workspace.contains(points, tip).all()
+            and workspace.follows(points[:: max(1, len(points) // 32)], tip)
         ):
             return BallPath(points, SPACING_M, config.speed, config.still_s)
     raise ConfigError(f'placement: found no path that tip {tip} of this robot can follow')
 
 
-def _wander(
-    workspace: Workspace, tip: int, config: TrackConfig, rng: np.random.Generator
-) -> np.ndarray:
-    """Steer from way point to way point with bounded curvature, (K, 3)."""
-    place = workspace.sample(rng, tip)
-    heading = workspace.centres_Tx3[tip] - place + 0.1 * rng.standard_normal(3)
-    heading /= np.linalg.norm(heading)
-    curvature = np.zeros(3)
-    aim, way_m = _way_point(workspace, tip, rng), 0.0
-    points = []
-    for _ in range(int(config.speed * config.time_limit_s / SPACING_M) + 3):
-        points.append(place)
-        to_aim = aim - place
-        distance = float(np.linalg.norm(to_aim))
-        if distance < NEAR_M or way_m > WAY_M:
-            aim, way_m = _way_point(workspace, tip, rng), 0.0
-        wanted = _turn(heading, to_aim / max(distance, 1e-6)) / config.min_radius
-        curvature = curvature + (wanted - curvature) * (SPACING_M / STEERING_M)
-        curvature -= (curvature @ heading) * heading
-        heading = heading + SPACING_M * curvature
-        heading /= np.linalg.norm(heading)
-        place = place + SPACING_M * heading
-        way_m += SPACING_M
-    return np.stack(points)
+def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarray:
+    """A sine along each axis of the box, each of its own frequency: (K, 3), never the same again."""
+    phase = np.linspace(0.0, TURNS * 2 * np.pi, KNOTS)[:, None]
+    rate, begin = rng.uniform(*RATES, 3), rng.uniform(0, 2 * np.pi, 3)
+    size = rng.uniform(*SIZES, 3) * workspace.halves_Tx3[tip]
+    room = (1.0 - SIZES[1]) * workspace.halves_Tx3[tip]
+    offset = rng.uniform(-1, 1, 3) * room + size * np.sin(rate * phase + begin)
+    return workspace.centres_Tx3[tip] + offset @ workspace.axes_3x3
 
 
-def _turn(heading: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Sideways direction from `heading` to `wanted`, of length 1 for more than 30 degrees and less
-    below.
-    """
-    cosine = float(heading @ wanted)
-    sideways = wanted - cosine * heading
-    sine = float(np.linalg.norm(sideways))
-    if cosine > 0 and sine < 0.5:
-        return 2.0 * sideways
-    return sideways / max(sine, 1e-6)
+def _even(points_Kx3: np.ndarray, config: TrackConfig) -> np.ndarray:
+    """The same curve in points at SPACING_M, as far as an episode goes; none where it is shorter."""
+    way = np.cumsum(np.linalg.norm(np.diff(points_Kx3, axis=0, prepend=points_Kx3[:1]), axis=1))
+    needed = SPACING_M * np.arange(int(config.speed * config.time_limit_s / SPACING_M) + 3)
+    if way[-1] < needed[-1]:
+        return points_Kx3[:0]
+    return np.stack([np.interp(needed, way, column) for column in points_Kx3.T], axis=-1)
 
 
-def _way_point(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarray:
-    spread = INNER * rng.uniform(-1, 1, 3) * workspace.halves_Tx3[tip]
-    return workspace.centres_Tx3[tip] + spread @ workspace.axes_3x3
+def _sharpest(points_Kx3: np.ndarray) -> float:
+    """Greatest curvature of evenly spaced points [1/m]."""
+    far = CHORD
+    bend = points_Kx3[2 * far :] - 2 * points_Kx3[far:-far] + points_Kx3[: -2 * far]
+    return float(np.linalg.norm(bend, axis=1).max()) / (far * SPACING_M) ** 2
