@@ -17,8 +17,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, ActionChunk, Observation
 
 DISTURBANCE = 'disturbance'
-REACTION_S = (0.2, 0.24)  # a learner decides on what it saw 0.1 to 0.2 s before: nobody whom
-# it learns from may react to anything newer
+REACTION_S = (0.2, 0.24)  # longer than a learner's, who must not meet reactions to the unseen
 DECISION_S = 0.08  # until a decision is sent
 FOREIGN = 1 << 20  # added to the expert's sequence: a learner must not take it for its own
 FOLLOWED_RAD = 0.1  # a command this close to its plan is following it

@@ -64,7 +64,7 @@ def random_path(
 
 
 def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarray:
-    """A sine along each axis of the box, each of its own frequency: (K, 3), never the same again."""
+    """A sine along each axis of the box, each of its own frequency, (K, 3)."""
     phase = np.linspace(0.0, TURNS * 2 * np.pi, KNOTS)[:, None]
     rate, begin = rng.uniform(*RATES, 3), rng.uniform(0, 2 * np.pi, 3)
     size = rng.uniform(*SIZES, 3) * workspace.halves_Tx3[tip]
@@ -74,7 +74,7 @@ def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _even(points_Kx3: np.ndarray, config: TrackConfig) -> np.ndarray:
-    """The same curve in points at SPACING_M, as far as an episode goes; none where it is shorter."""
+    """The same curve at SPACING_M, as far as an episode goes; no point where it is shorter."""
     way = np.cumsum(np.linalg.norm(np.diff(points_Kx3, axis=0, prepend=points_Kx3[:1]), axis=1))
     needed = SPACING_M * np.arange(int(config.speed * config.time_limit_s / SPACING_M) + 3)
     if way[-1] < needed[-1]:

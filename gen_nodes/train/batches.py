@@ -32,7 +32,7 @@ PER_EPISODE = (
     'marked',
 )
 FOLLOWED_S = 0.5  # an arm stands this long after the command to
-SETTLED_S = 0.2  # what momentum a detour leaves is braked in this time: nobody's will until then
+SETTLED_S = 0.1  # what momentum a detour leaves is braked in this time: nobody's will until then
 FIRST_FRAMES = 10  # of an episode: the tip has hardly moved yet
 MOVING = 0.06  # a decision whose rates stay below this share of rate_scale is one of rest
 SAME_S = 1e-6  # arrivals closer than this are of one observation

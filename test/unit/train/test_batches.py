@@ -62,8 +62,8 @@ def test_frames_are_noticed_at_an_observation_and_never_before_they_arrive():
 def test_marked_commands_are_no_targets():
     sampler = Sampler([episode(0)], BODIES, CONFIG)
     meta = sampler.meta[0]
-    _, known = sampler._target(meta, np.array([0.1, 0.5, 1.2]), HERE)
-    times = np.array([0.1, 0.5, 1.2])[:, None] + MODEL.knot_s * np.arange(MODEL.knots)
+    _, known = sampler._target(meta, np.array([0.1, 0.5, 1.1]), HERE)
+    times = np.array([0.1, 0.5, 1.1])[:, None] + MODEL.knot_s * np.arange(MODEL.knots)
     touches = (times + MODEL.knot_s > 0.81) & (times < 0.99 + SETTLED_S)
     assert touches.any(1).all() and not known[:, 0][touches].any()
     assert known[0, 0][times[0] + MODEL.knot_s < 0.8].all()
