@@ -35,9 +35,9 @@ class JointDescriptors:
     STATIC_NAMES. origin, axis, tip, lever (..., N, 3) in base: the joint's origin [m], unit axis,
     the tip of its chain [m], and the tip's velocity per unit of joint velocity: axis x (tip -
     origin) [m/rad], a prismatic joint's axis, 0 where the joint does not move its tip. part
-    (..., N, 3) [rad/m]: what the joint does for its tip to move by a metre along each axis, all
-    joints of the chain together moving least: its row of the Jacobian's damped pseudo-inverse
-    (Nakamura and Hanafusa 1986). chain (N,)
+    (..., N, 3) [rad/m], [m/m] if prismatic: what the joint does for its tip to move by a metre
+    along each axis, all joints of the chain together moving least: its row of the Jacobian's damped
+    pseudo-inverse (Nakamura and Hanafusa 1986). chain (N,)
     index of that tip; parent (N,) index of the next commanded joint towards the base or -1;
     depth (N,) commanded joints on the way from the base.
     """

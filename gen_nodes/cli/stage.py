@@ -140,9 +140,12 @@ class Stage:
         """A topic that the recorder does not hear yet, '' when it hears all."""
         if self.hearing.unrecorded is None:
             return 'data_recorder has said nothing yet'
+        streams = self.spec.streams.values()
+        required = {t for stream in streams if stream.required for t in stream.topics.values()}
+        sensed = [t for stream in streams for t in stream.topics.values()]
         unheard = [
-            *self.hearing.unrecorded.split(),
-            *(t for t in SPOKEN if not self.operator.is_heard(t, 'data_recorder')),
+            *(t for t in self.hearing.unrecorded.split() if t in required),
+            *(t for t in (*sensed, *SPOKEN) if not self.operator.is_heard(t, 'data_recorder')),
         ]
         return f'data_recorder does not hear {unheard[0]} yet' if unheard else ''
 

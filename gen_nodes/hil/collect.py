@@ -17,7 +17,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, ActionChunk, Observation
 
 DISTURBANCE = 'disturbance'
-REACTION_S = (0.2, 0.24)  # longer than a learner's, who must not meet reactions to the unseen
+TEACHER_S = (0.2, 0.24)  # reaction, slower than a learner's: who must not meet the unforeseen
 DECISION_S = 0.08  # until a decision is sent
 FOREIGN = 1 << 20  # added to the expert's sequence: a learner must not take it for its own
 FOLLOWED_RAD = 0.1  # a command this close to its plan is following it
@@ -66,7 +66,7 @@ class ExpertActor:
         seed: int,
         detours: Detours | None = None,
         learner: Policy | None = None,
-        reaction_s: tuple[float, float] = REACTION_S,
+        reaction_s: tuple[float, float] = TEACHER_S,
     ) -> None:
         self.spec, self.seed, self.detours, self.learner = spec, seed, detours, learner
         self.reaction_s = reaction_s

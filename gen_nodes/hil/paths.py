@@ -60,7 +60,10 @@ def random_path(
             and workspace.follows(points[:: max(1, len(points) // 32)], tip)
         ):
             return BallPath(points, SPACING_M, config.speed, config.still_s)
-    raise ConfigError(f'placement: found no path that tip {tip} of this robot can follow')
+    raise ConfigError(
+        f'placement: found no path for {config.time_limit_s:g} s at {config.speed:g} m/s that '
+        f'turns no tighter than {config.min_radius:g} m and that tip {tip} of this robot can follow'
+    )
 
 
 def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarray:
@@ -86,4 +89,4 @@ def _sharpest(points_Kx3: np.ndarray) -> float:
     """Greatest curvature of evenly spaced points [1/m]."""
     far = CHORD
     bend = points_Kx3[2 * far :] - 2 * points_Kx3[far:-far] + points_Kx3[: -2 * far]
-    return float(np.linalg.norm(bend, axis=1).max()) / (far * SPACING_M) ** 2
+    return float(np.linalg.norm(bend, axis=1).max(initial=0.0)) / (far * SPACING_M) ** 2

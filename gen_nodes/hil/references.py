@@ -18,6 +18,7 @@ from gen_nodes.policy.protocol import Policy
 from gen_nodes.robot import load_robot
 
 TRACE_EVERY_S = 0.04
+REACTION_S = (0.1, 0.12)  # of the expert as the measure of what is possible
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _loop(robot: str, world: str, seed: int) -> Lockstep:
 
 def _actor(job: LockstepJob) -> Actor:
     if job.actor == 'expert':
-        return ExpertActor(load_robot(job.robot), job.seed)
+        return ExpertActor(load_robot(job.robot), job.seed, reaction_s=REACTION_S)
     if job.actor == 'hold':
         return HoldActor()
     if job.actor in ('policy', 'blind'):

@@ -234,6 +234,7 @@ class DataRecorder(GenNode):
                     Level.ERROR,
                     core.problem,
                     'mend that, e.g. free disk space, and record the episode again',
+                    silent,
                 ),
             )
         elif current is not None:

@@ -48,9 +48,7 @@ class Bodies:
         """
         d = self.kinematics.descriptors(position)
         acting = (d.chain == tip) & (d.lever != 0).any(-1)
-        place, turns = (
-            how.tip_m * rng.standard_normal(3),
-            how.joint_rad * rng.standard_normal(self.spec.n),
-        )
+        place = how.tip_m * rng.standard_normal(3)
+        turns = how.joint_rad * self.blur / BLUR['revolute'] * rng.standard_normal(self.spec.n)
         given = rng.random() < how.share
         return given * np.where(acting, d.part @ place + turns, 0.0)

@@ -170,7 +170,13 @@ class Trainer:
             self.step,
         )
         began = time.perf_counter()
-        for rows in torch.utils.data.DataLoader(drawn, batch_size=None, num_workers=self.workers):
+        loader = torch.utils.data.DataLoader(
+            drawn,
+            batch_size=None,
+            num_workers=self.workers,
+            multiprocessing_context='fork' if self.workers else None,  # kinematics is not pickled
+        )
+        for rows in loader:
             yield self._finish(self._act_step, began, (rows,))
             began = time.perf_counter()
 

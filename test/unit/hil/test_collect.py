@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gen_nodes.hil.collect import DISTURBANCE, FOREIGN, Detours, ExpertActor
+from gen_nodes.hil.collect import DISTURBANCE, FOREIGN, Detour, Detours, ExpertActor
 from gen_nodes.hil.lockstep import Lockstep
 from gen_nodes.hil.world import load_world
 from gen_nodes.robot import load_robot
@@ -83,6 +83,30 @@ def test_commands_of_a_detour_are_marked_and_no_others(loop):
         after = any(0 <= elapsed - d.end_s < 0.3 for d in actor.stretches)
         assert DISTURBANCE in command.marks or not inside
         assert DISTURBANCE not in command.marks or inside or after
+
+
+def test_a_push_swells_and_fades():
+    push = np.array([0.4, 0.0, -0.2])
+    detour = Detour(1.0, 2.0, push)
+    np.testing.assert_allclose(detour.pushing(1.5), push)
+    for none in (0.9, 1.0, 2.0, 2.1):
+        np.testing.assert_allclose(detour.pushing(none), 0.0, atol=1e-12)
+
+
+def test_where_marks_end_the_arm_follows_the_expert_again(loop):
+    actor = ExpertActor(SPEC, 0, Detours(SECONDS))
+    heard = recorded(loop, actor)
+    marked = np.array([DISTURBANCE in command.marks for command in heard.commands])
+    ends = np.flatnonzero(marked[:-1] & ~marked[1:]) + 1
+    assert len(ends) and loop.emulator.scene.balls
+    goal = next(
+        b.position for b in loop.emulator.scene.balls if b.name == loop.emulator.scene.target
+    )
+    kinematics = SPEC.kinematics()
+    for end in ends:
+        tips = [kinematics.tips(c.values)[0] for c in heard.commands[end : end + 8]]
+        came = np.linalg.norm(tips[0] - goal) - np.linalg.norm(tips[-1] - goal)
+        assert came > -1e-3, 'it still runs away from the goal'
 
 
 def test_without_detours_nothing_is_marked_and_the_expert_arrives(loop):

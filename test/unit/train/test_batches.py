@@ -62,21 +62,19 @@ def test_frames_are_noticed_at_an_observation_and_never_before_they_arrive():
 def test_marked_commands_are_no_targets():
     sampler = Sampler([episode(0)], BODIES, CONFIG)
     meta = sampler.meta[0]
-    _, known = sampler._target(meta, np.array([0.1, 0.5, 1.1]), HERE)
-    times = np.array([0.1, 0.5, 1.1])[:, None] + MODEL.knot_s * np.arange(MODEL.knots)
+    _, known = sampler._target(meta, np.array([0.1, 0.5, 1.02]), HERE)
+    times = np.array([0.1, 0.5, 1.02])[:, None] + MODEL.knot_s * np.arange(MODEL.knots)
     touches = (times + MODEL.knot_s > 0.81) & (times < 0.99 + SETTLED_S)
     assert touches.any(1).all() and not known[:, 0][touches].any()
     assert known[0, 0][times[0] + MODEL.knot_s < 0.8].all()
     assert not known[0, 0][times[0] > 0.8].any(), 'nobody could foresee what followed the marks'
-    assert known[2, 0][0] == 0 and MODEL.horizon_s > 0.5
+    assert not known[2].any(), 'the arm still brakes'
 
 
 def test_a_displaced_arm_is_led_back_to_the_demonstration():
     config = shorter(displaced=Displaced(share=1.0, tip_m=0.03, return_s=0.2))
-    sampler, meta = (
-        Sampler([episode(0)], BODIES, config),
-        Sampler([episode(0)], BODIES, config).meta[0],
-    )
+    sampler = Sampler([episode(0)], BODIES, config)
+    meta = sampler.meta[0]
     aside = BODIES.displacement(np.random.default_rng(0), SPEC.ready, 0, config.displaced)
     commit = np.array([1.5])
     (shown, _), (asked, _) = (sampler._target(meta, commit, a) for a in (HERE, aside))

@@ -42,6 +42,16 @@ def test_an_unknown_hindsight_key_is_refused(written):
         read_train_config(written('at_end: true', 'at_the_end: true'))
 
 
+def test_an_unknown_displaced_key_is_refused(written):
+    with pytest.raises(ConfigError, match=r"unknown key 'tip'\. Did you mean 'tip_m'"):
+        read_train_config(written('seed: 0', 'displaced: {tip: 0.03}\nseed: 0'))
+
+
+def test_displaced_is_read(written):
+    config = read_train_config(written('seed: 0', 'displaced: {tip_m: 0.01}\nseed: 0'))
+    assert (config.displaced.tip_m, config.displaced.return_s) == (0.01, 0.2)
+
+
 def test_a_missing_key_is_named(written):
     with pytest.raises(ConfigError, match="missing key 'robots'"):
         read_train_config(written('robots: [ur5e, franka_fr3, openarm_bimanual]\n', ''))

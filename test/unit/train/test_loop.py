@@ -23,7 +23,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def trainer(out, config: TrainConfig = CONFIG) -> Trainer:
+def trainer(out, config: TrainConfig = CONFIG, workers: int = 0) -> Trainer:
     out.mkdir(exist_ok=True)
 
     def made(seed: int) -> dict[str, RobotEpisodes]:
@@ -31,7 +31,7 @@ def trainer(out, config: TrainConfig = CONFIG) -> Trainer:
             'made_up': RobotEpisodes([episode(seed), episode(seed + 1, 'track')], SPEC, config, CPU)
         }
 
-    return Trainer(config, made(0), made(5), CPU, out)
+    return Trainer(config, made(0), made(5), CPU, out, workers)
 
 
 def test_a_resumed_run_comes_to_the_same_weights_as_an_uninterrupted_one(tmp_path):
@@ -46,6 +46,14 @@ def test_a_resumed_run_comes_to_the_same_weights_as_an_uninterrupted_one(tmp_pat
     list(resumed.run())
     for name, tensor in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_sequences_drawn_by_a_worker_are_the_same(tmp_path):
+    one, other = (trainer(tmp_path / str(workers), workers=workers) for workers in (0, 1))
+    for run in (one, other):
+        list(run.run())
+    for name, tensor in one.model.state_dict().items():
+        torch.testing.assert_close(other.model.state_dict()[name], tensor, atol=1e-6, rtol=0)
 
 
 def test_the_reading_stays_fixed_in_the_act_stage(tmp_path):
