@@ -107,7 +107,7 @@ def test_ctrl_c_ends_with_130_and_one_line():
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else a background job's
     )
     while 'not safety-rated' not in running.stderr.readline():  # now it asks for confirmation
         assert running.poll() is None
