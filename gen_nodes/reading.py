@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from gen_nodes.errors import ConfigError, reject_unknown_keys, unknown_name
 
 REQUIRED: Any = object()
+T = TypeVar('T')
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -29,6 +31,12 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             seen.add(key if isinstance(key, str) else id(key))
         return super().construct_mapping(node, deep)
+
+
+def of_keys(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A dataclass from plain values by its fields' names. Raises ConfigError at an unknown key."""
+    reject_unknown_keys(where, values, (field.name for field in fields(kind)))
+    return kind(**values)
 
 
 def read_text(path: Path) -> str:

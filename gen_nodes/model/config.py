@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
-from gen_nodes.errors import ConfigError, reject_unknown_keys
+from gen_nodes.errors import ConfigError
+from gen_nodes.reading import of_keys
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ class ModelConfig:
 
 def model_config(values: dict, where: str) -> ModelConfig:
     """ModelConfig from plain values; an unknown key is an error."""
-    reject_unknown_keys(where, values, (f.name for f in fields(ModelConfig)))
-    return ModelConfig(**values)
+    return of_keys(ModelConfig, values, where)
 
 
 def read_model_config(path: Path) -> ModelConfig:

@@ -8,6 +8,7 @@ publishers offer.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 import time
@@ -252,12 +253,12 @@ class DataRecorder(GenNode):
 
     def _silent(self) -> list[str]:
         """Topics that should speak all the time and have not lately."""
-        now_ns, never_ns = time.monotonic_ns(), -(1 << 62)
+        now_ns = time.monotonic_ns()
         return [
             name
             for name, topic in self._wanted.items()
             if topic.silence_ns is not None
-            and now_ns - self._heard_ns.get(name, never_ns) > topic.silence_ns
+            and now_ns - self._heard_ns.get(name, -math.inf) > topic.silence_ns
         ]
 
     def _announce(self, v: Verdict) -> None:

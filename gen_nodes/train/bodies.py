@@ -23,15 +23,12 @@ class Bodies:
 
     def tokens(self, position: np.ndarray) -> dict[str, np.ndarray]:
         """features (..., N, J), tip and part (..., N, 3), float32, of positions (..., N)."""
-        d = self.kinematics.batch_descriptors(position.reshape(-1, self.spec.n))
-        shape = (*position.shape, -1)
-        limits = self.spec.lower, self.spec.upper
+        rows = position.reshape(-1, self.spec.n)
+        d = self.kinematics.batch_descriptors(rows)
+        features = joint_features(rows, self.spec.lower, self.spec.upper, d)
         return {
-            'features': joint_features(position.reshape(-1, self.spec.n), *limits, d).reshape(
-                shape
-            ),
-            'tip': d.tip.astype(np.float32).reshape(shape),
-            'part': d.part.astype(np.float32).reshape(shape),
+            name: values.astype(np.float32, copy=False).reshape(*position.shape, -1)
+            for name, values in (('features', features), ('tip', d.tip), ('part', d.part))
         }
 
     def blurred(self, rng: np.random.Generator, position: np.ndarray) -> np.ndarray:

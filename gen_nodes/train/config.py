@@ -10,6 +10,7 @@ import yaml
 
 from gen_nodes.errors import ConfigError, reject_unknown_keys
 from gen_nodes.model.config import ModelConfig, read_model_config
+from gen_nodes.reading import of_keys
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,14 @@ def read_train_config(path: Path) -> TrainConfig:
     ]
     if missing:
         raise ConfigError(f"{path}: missing key '{missing[0]}'")
-    hindsight = {}
-    for task, rule in values['hindsight'].items():
-        reject_unknown_keys(f'{path}: hindsight.{task}', rule, (f.name for f in fields(Hindsight)))
-        hindsight[task] = Hindsight(**rule)
+    values['hindsight'] = {
+        task: of_keys(Hindsight, rule, f'{path}: hindsight.{task}')
+        for task, rule in values['hindsight'].items()
+    }
     values['model'] = read_model_config(path.parent.parent / 'model' / f'{values["model"]}.yaml')
     if 'displaced' in values:
-        reject_unknown_keys(
-            f'{path}: displaced', values['displaced'], (f.name for f in fields(Displaced))
-        )
-        values['displaced'] = Displaced(**values['displaced'])
+        values['displaced'] = of_keys(Displaced, values['displaced'], f'{path}: displaced')
     for key in ('robots', 'cameras', 'delay_s', 'camera_delay_s'):
         if key in values:
             values[key] = tuple(values[key])
-    return TrainConfig(**{**values, 'hindsight': hindsight})
+    return TrainConfig(**values)
