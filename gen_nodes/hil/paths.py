@@ -70,9 +70,9 @@ def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarr
     """A sine along each axis of the box, each of its own frequency, (K, 3)."""
     phase = np.linspace(0.0, TURNS * 2 * np.pi, KNOTS)[:, None]
     rate, begin = rng.uniform(*RATES, 3), rng.uniform(0, 2 * np.pi, 3)
-    size = rng.uniform(*SIZES, 3) * workspace.halves_Tx3[tip]
-    room = (1.0 - SIZES[1]) * workspace.halves_Tx3[tip]
-    offset = rng.uniform(-1, 1, 3) * room + size * np.sin(rate * phase + begin)
+    halves = workspace.halves_Tx3[tip]
+    size = rng.uniform(*SIZES, 3) * halves
+    offset = rng.uniform(-1, 1, 3) * (halves - size) + size * np.sin(rate * phase + begin)
     return workspace.centres_Tx3[tip] + offset @ workspace.axes_3x3
 
 
