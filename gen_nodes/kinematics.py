@@ -19,7 +19,7 @@ from gen_nodes.urdf import read_urdf
 if TYPE_CHECKING:
     from gen_nodes.joints import JointSpec
 
-DAMPING = 0.05  # [m] singular values of a Jacobian well above it count in full
+DAMPING = 0.02  # [m] singular values of a Jacobian well above it count in full
 
 __all__ = ['STATIC_FEATURES', 'JointDescriptors', 'Kinematics']
 

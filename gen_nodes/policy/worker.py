@@ -63,6 +63,16 @@ def broken(chunk: ActionChunk) -> bool:
     return not all(np.isfinite(x).all() for x in (chunk.times_s, chunk.values, chunk.rates))
 
 
+@dataclass(frozen=True)
+class _Forget:
+    """In the queue: what came before is forgotten here. begins: the mark of the episode that begins
+    with it, None where only too much has been waiting.
+    """
+
+    instruction: str = ''
+    begins: int | None = None
+
+
 class PolicyWorker:
     """One policy, one thread. `offer`, `reset` and `end_episode` may be called from any other
     thread.
@@ -77,8 +87,9 @@ class PolicyWorker:
     ):
         self._policy, self._required, self._publish = policy, tuple(required), publish
         self._period_ns = round(NS / decide_hz)
-        self._queue: deque[Callable[[], Observation] | str] = deque()
+        self._queue: deque[Callable[[], Observation] | _Forget] = deque()
         self._wake = threading.Condition()
+        self._marks = 0  # starts and ends of episodes that were heard
         self._running = False
         self._forget()
 
@@ -114,21 +125,25 @@ class PolicyWorker:
         """
         with self._wake:
             if len(self._queue) >= BACKLOG:
+                starts = [item for item in self._queue if isinstance(item, _Forget)]
                 self._queue.clear()
-                self._queue.append('')
+                self._queue.extend((*starts[-1:], _Forget()))
             self._queue.append(observation)
             self._wake.notify()
 
     def reset(self, instruction: str) -> None:
-        """A new episode begins: forget the past."""
+        """A new episode begins: forget the past. What was observed before it is not decided on."""
         with self._wake:
-            self._ended = False
-            self._queue.append(instruction)
+            self._marks += 1
+            self._ended = True  # until its turn in the queue has come
+            self._queue.append(_Forget(instruction, self._marks))
             self._wake.notify()
 
     def end_episode(self) -> None:
         """Decide nothing more until the next `reset`."""
-        self._ended = True
+        with self._wake:
+            self._marks += 1
+            self._ended = True
 
     def status(self) -> WorkerStatus:
         """The present status, for the diagnostics."""
@@ -159,12 +174,15 @@ class PolicyWorker:
                 self._decide(newest)
             self._busy_since = None
 
-    def _take(self, item: Callable[[], Observation] | str) -> Observation | None:
+    def _take(self, item: Callable[[], Observation] | _Forget) -> Observation | None:
         """Reset or observe; the observation where it was taken."""
         try:
-            if isinstance(item, str):
-                self._policy.reset(item)
+            if isinstance(item, _Forget):
+                self._policy.reset(item.instruction)
                 self._decided_ns = None
+                with self._wake:
+                    if item.begins == self._marks:
+                        self._ended = False
                 return None
             observation = item()
             self._policy.observe(observation)
@@ -190,13 +208,15 @@ class PolicyWorker:
         ):
             return
         self._decided_ns = observation.stamp_ns
-        begun = self._busy_since
+        begun, marks = self._busy_since, self._marks
         try:
             chunk = self._policy.act(observation.stamp_ns)
         except Exception as error:
             self._say(f'deciding failed: {error}', 'check checkpoint and sensors', failed=True)
             return
         self._latencies_s.append(time.monotonic() - begun)
+        if marks != self._marks:
+            return  # it was decided for an episode that is over
         if chunk is None:
             self._say(
                 'the policy has nothing to decide from yet',

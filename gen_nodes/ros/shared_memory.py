@@ -20,12 +20,16 @@ def owned_by(pid: int) -> set[str]:
     """Names of the segments and ports that a process owns; empty when it is gone or not ours."""
     names = set()
     try:
-        for descriptor in os.scandir(f'/proc/{pid}/fd'):
-            target = os.readlink(descriptor.path)
-            if target.startswith(PREFIX) and target.endswith(LOCK_SUFFIX):
-                names.add(target[len(FOLDER) + 1 : -len(LOCK_SUFFIX)])
+        descriptors = os.listdir(f'/proc/{pid}/fd')
     except OSError:
-        pass  # it ended meanwhile
+        return names  # it ended meanwhile
+    for descriptor in descriptors:
+        try:
+            target = os.readlink(f'/proc/{pid}/fd/{descriptor}')
+        except OSError:
+            continue  # closed meanwhile
+        if target.startswith(PREFIX) and target.endswith(LOCK_SUFFIX):
+            names.add(target[len(FOLDER) + 1 : -len(LOCK_SUFFIX)])
     return names
 
 

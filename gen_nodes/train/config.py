@@ -39,8 +39,8 @@ class Displaced:
 
     share: float = 0.8  # of the sequences
     tip_m: float = 0.03  # standard deviation per axis
-    joint_rad: float = 0.02  # of every joint besides (a tenth as many metres, if prismatic)
-    return_s: float = 0.2
+    joint_rad: float = 0.01  # of every joint besides (a tenth as many metres, if prismatic)
+    return_s: float = 0.12
 
 
 @dataclass(frozen=True)

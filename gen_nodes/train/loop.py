@@ -54,7 +54,7 @@ def goal_loss(model: HarmonicModel, batch: FrameBatch) -> tuple[Tensor, Tensor]:
 
 def flow_loss(model: HarmonicModel, batch: Batch, noise: Tensor, flow_time: Tensor) -> Tensor:
     """Flow matching loss (predicting the clean end) of one batch. flow_time (B,Q,N,A): 0 is noise,
-    1 is clean.
+    1 is clean. Every arm counts in full: a second one, which rests, takes nothing from the first.
     """
     config = model.config
     tau = flow_time.repeat_interleave(config.knots_per_token, -1)
@@ -72,7 +72,8 @@ def flow_loss(model: HarmonicModel, batch: Batch, noise: Tensor, flow_time: Tens
     lead = torch.arange(config.knots, device=noise.device) * config.knot_s
     weight = batch.known * batch.weight[..., None, None] * torch.exp(-lead / NEAR_S)
     weight = weight.expand_as(clean)
-    return ((clean - batch.target).square() * weight).sum() / weight.sum().clamp_min(1)
+    error = ((clean - batch.target).square() * weight).sum() / weight.sum().clamp_min(1)
+    return error * len(batch.chain.unique())
 
 
 def draw_noise(batch: Batch, act_tokens: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from gen_nodes.types import NS, Mode
 SPEC = load_robot('ur5e')
 PERIOD_NS = round(NS / SPEC.control.rate_hz)
 NOTICE_S = 0.2  # beyond the timeout
+ATTEMPTS = 4
 EASE_S = max(SPEC.acceleration / SPEC.jerk)
 
 
@@ -42,9 +43,10 @@ def stage(checkpoint, tmp_path_factory):
     assert time.monotonic() - began < 5
 
 
-def kill_while_running(stage: Stage, name: str, number: int) -> None:
-    """SIGKILL a node while the arm plays chunks."""
-    stage.commands.clear()
+def kill_while_running(stage: Stage, name: str, number: int) -> int:
+    """SIGKILL a node while the arm plays chunks; the number of the episode. On a machine that
+    stalls, the controller rightly stops an episode or two before it comes to that.
+    """
 
     def strike() -> None:
         played = sum(command.sequence > 0 for command in stage.commands)
@@ -52,10 +54,20 @@ def kill_while_running(stage: Stage, name: str, number: int) -> None:
             stage.killed_ns = stage.operator.now_ns()
             os.kill(stage.graph.pids()[name], signal.SIGKILL)
 
-    stage.pulse = strike
-    with pytest.raises(NodeDied, match=f'{name} has died .killed by SIGKILL'):
-        stage.episode('reach', number)
-    stage.pulse = lambda: None
+    notes = []
+    for attempt in range(ATTEMPTS):
+        stage.commands.clear()
+        stage.pulse = strike
+        try:
+            row = stage.episode('reach', ATTEMPTS * number + attempt)
+        except NodeDied as death:
+            assert f'{name} has died (killed by SIGKILL' in str(death)
+            return ATTEMPTS * number + attempt
+        finally:
+            stage.pulse = lambda: None
+        played = sum(command.sequence > 0 for command in stage.commands)
+        notes.append(f'{row.seconds} s, {played} commands of chunks played; {row.note}')
+    pytest.fail(f'the arm never played enough chunks to kill {name}: {notes}')
 
 
 NODES = (
@@ -71,7 +83,7 @@ NODES = (
 def test_a_killed_node_brings_the_arm_to_rest_and_is_named_and_the_bag_is_readable(
     stage, number, name
 ):
-    kill_while_running(stage, name, number)
+    episode = kill_while_running(stage, name, number)
     assert any(text.startswith(f'{name} has died (killed by SIGKILL)') for text in stage.said)
     stage.operator.until(lambda: False, 1.0)
     if name == 'embodiment_controller':
@@ -80,7 +92,7 @@ def test_a_killed_node_brings_the_arm_to_rest_and_is_named_and_the_bag_is_readab
         assert np.linalg.norm(stage.hearing.truth.tips_Tx3 - tips[0]) < 0.003
     else:
         came_to_rest(stage)
-    bag = BagReader(stage.config.out / 'bags' / f'reach_s0_{number:03d}')
+    bag = BagReader(stage.config.out / 'bags' / f'reach_s0_{episode:03d}')
     assert bag.topics['/joint_states'].count > 10
     assert bag.finished == (name != 'data_recorder')
     assert sum(1 for _ in bag.messages()) == bag.count

@@ -181,6 +181,40 @@ def test_an_episodes_end_silences_it_until_the_next_begins(bench):
     assert len(bench.published) == 1
 
 
+def test_what_was_observed_before_a_start_is_not_decided_on(bench):
+    bench.worker.end_episode()
+    bench.policy.gate.clear()
+    bench.offer(observation(1), observation(3))
+    bench.worker.reset('go')
+    bench.policy.gate.set()
+    bench.until(lambda: bench.policy.resets == ['go'])
+    assert bench.published == []
+    bench.one_by_one(observation(5))
+    assert len(bench.published) == 1
+
+
+def test_what_is_being_decided_when_an_episode_ends_is_not_published(bench):
+    def decide(now_ns: int) -> ActionChunk:
+        bench.worker.end_episode()
+        return chunk(now_ns)
+
+    bench.policy.decide = decide
+    bench.one_by_one(observation(1), observation(2))
+    assert bench.published == []
+
+
+def test_a_start_survives_a_backlog_that_is_forgotten(bench):
+    bench.worker.end_episode()
+    bench.policy.gate.clear()
+    bench.offer(observation(1))
+    bench.until(lambda: bench.worker._busy_since is not None)
+    bench.worker.reset('go')
+    bench.offer(*(observation(i) for i in range(2, BACKLOG + 20)))
+    bench.policy.gate.set()
+    bench.until(lambda: bench.published != [])
+    assert bench.policy.resets == ['go', '']
+
+
 def test_latencies_are_reported(bench):
     bench.one_by_one(*(observation(i) for i in range(1, 20)))
     status = bench.worker.status()
