@@ -30,7 +30,7 @@ from gen_nodes.train.config import TrainConfig
 NOWHERE = -1e4  # score of a cell that is left out
 NEAR_M = 0.04  # cells within this of the goal show it
 GOAL_BETA_M = 0.02  # Huber corner of the goal loss
-NEAR_S = 0.5  # knots nearer than this weigh more
+NEAR_S = 0.3  # knots nearer than this weigh more: decisions are renewed long before the later ones
 VALIDATION_BATCHES = 4
 VALIDATION_FRAMES = 128
 
