@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
 from gen_nodes.errors import ConfigError, reject_unknown_keys, unknown_name
 
 REQUIRED: Any = object()
-T = TypeVar('T')
+_KINDS = {int: 'a whole number', str: 'text', bool: 'true or false'}
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -33,10 +34,64 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def of_keys(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    """A dataclass from plain values by its fields' names. Raises ConfigError at an unknown key."""
-    reject_unknown_keys(where, values, (field.name for field in fields(kind)))
-    return kind(**values)
+def of_type(kind: Any, data: object, where: str) -> Any:
+    """`data`, as YAML or JSON gives it, as a value of type `kind`: a dataclass (whose defaults
+    stand for missing keys), mapping, tuple, float, int, bool or str. Raises ConfigError that names
+    the place.
+    """
+    if is_dataclass(kind):
+        return data if isinstance(data, kind) else _of_dataclass(kind, data, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Mapping:
+        _expect(isinstance(data, Mapping) and data, where, 'a mapping', data)
+        return MappingProxyType(
+            {str(key): of_type(arguments[1], x, f'{where}.{key}') for key, x in data.items()}
+        )
+    if origin is tuple:
+        return _of_tuple(arguments, data, where)
+    if kind is float:
+        number = isinstance(data, (int, float)) and not isinstance(data, bool)
+        hint = ' (YAML needs 1.0e+3, not 1e3)' if re.match(r'[\d.]+e', str(data)) else ''
+        _expect(number and math.isfinite(data), where, f'a finite number{hint}', data)
+        return float(data)
+    right = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
+    _expect(right, where, _KINDS.get(kind, kind.__name__), data)
+    return data
+
+
+def _of_dataclass(kind: type, data: object, where: str) -> Any:
+    _expect(isinstance(data, Mapping), where, 'a mapping', data)
+    hints = get_type_hints(kind)
+    reject_unknown_keys(where, data, hints)
+    for field in fields(kind):
+        required = field.default is MISSING and field.default_factory is MISSING
+        if required and field.name not in data:
+            raise ConfigError(f"{where}: key '{field.name}' is missing")
+    return kind(**{key: of_type(hints[key], data[key], f'{where}.{key}') for key in data})
+
+
+def _of_tuple(arguments: tuple, data: object, where: str) -> tuple:
+    open_ended = arguments[-1] is Ellipsis
+    _expect(
+        isinstance(data, list | tuple)
+        and (len(data) if open_ended else len(data) == len(arguments)),
+        where,
+        'a list' if open_ended else f'a list of {len(arguments)}',
+        data,
+    )
+    kinds = arguments[:1] * len(data) if open_ended else arguments
+    values = tuple(
+        of_type(kind, value, f'{where}[{i}]')
+        for i, (kind, value) in enumerate(zip(kinds, data, strict=True))
+    )
+    if arguments == (float, float) and values[0] > values[1]:
+        raise ConfigError(f'{where}: the range {list(values)} runs backwards')
+    return values
+
+
+def _expect(condition: object, where: str, wanted: str, got: object) -> None:
+    if not condition:
+        raise ConfigError(f'{where}: must be {wanted}, not {got!r}')
 
 
 def read_text(path: Path) -> str:

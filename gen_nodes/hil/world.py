@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from gen_nodes.errors import ConfigError, reject_unknown_keys, unknown_name
+from gen_nodes.errors import ConfigError, unknown_name
+from gen_nodes.reading import of_type
 from gen_nodes.robot import resource_root
 
 Range = tuple[float, float]
@@ -193,7 +191,7 @@ def load_world(name_or_path: str = 'tabletop') -> WorldConfig:
 
 def parse_world(data: object, where: str) -> WorldConfig:
     """WorldConfig from a parsed YAML document. Raises ConfigError that names the key."""
-    world = _build(WorldConfig, data, where)
+    world = of_type(WorldConfig, data, where)
     if not 1 <= world.ball.count <= len(world.ball.colours):
         raise ConfigError(
             f'{where}.ball.count: {world.ball.count} balls of {len(world.ball.colours)} colours'
@@ -203,60 +201,3 @@ def parse_world(data: object, where: str) -> WorldConfig:
 
 def _folder() -> Path:
     return resource_root() / 'config' / 'worlds'
-
-
-def _build(kind: object, data: object, where: str) -> typing.Any:
-    """`data` as a value of type `kind`: dataclass, mapping, tuple, float, int or str."""
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, data, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Mapping:
-        _expect(isinstance(data, Mapping) and data, where, 'a mapping', data)
-        return types.MappingProxyType(
-            {str(key): _build(arguments[1], value, f'{where}.{key}') for key, value in data.items()}
-        )
-    if origin is tuple:
-        return _build_tuple(arguments, data, where)
-    if kind is float:
-        _expect(
-            isinstance(data, (int, float)) and not isinstance(data, bool) and math.isfinite(data),
-            where,
-            'a finite number',
-            data,
-        )
-        return float(data)
-    _expect(isinstance(data, kind) and not isinstance(data, bool), where, kind.__name__, data)
-    return data
-
-
-def _build_dataclass(kind: type, data: object, where: str) -> typing.Any:
-    _expect(isinstance(data, Mapping), where, 'a mapping', data)
-    hints = typing.get_type_hints(kind)
-    reject_unknown_keys(where, data, hints)
-    for key in hints:
-        if key not in data:
-            raise ConfigError(f"{where}: key '{key}' is missing")
-    return kind(**{key: _build(hint, data[key], f'{where}.{key}') for key, hint in hints.items()})
-
-
-def _build_tuple(arguments: tuple, data: object, where: str) -> tuple:
-    open_ended = arguments[-1] is Ellipsis
-    _expect(
-        isinstance(data, list) and (data if open_ended else len(data) == len(arguments)),
-        where,
-        'a list' if open_ended else f'a list of {len(arguments)}',
-        data,
-    )
-    kinds = arguments[:1] * len(data) if open_ended else arguments
-    values = tuple(
-        _build(kind, value, f'{where}[{i}]')
-        for i, (kind, value) in enumerate(zip(kinds, data, strict=True))
-    )
-    if arguments == (float, float) and values[0] > values[1]:
-        raise ConfigError(f'{where}: the range {list(values)} runs backwards')
-    return values
-
-
-def _expect(condition: object, where: str, wanted: str, got: object) -> None:
-    if not condition:
-        raise ConfigError(f'{where}: must be {wanted}, not {got!r}')

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from gen_nodes.errors import ConfigError
-from gen_nodes.reading import of_keys
+from gen_nodes.reading import of_type, parse_yaml, read_text
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,11 @@ class ModelConfig:
 
 
 def model_config(values: dict, where: str) -> ModelConfig:
-    """ModelConfig from plain values; an unknown key is an error."""
-    return of_keys(ModelConfig, values, where)
+    """ModelConfig from plain values. Raises ConfigError at an unknown key or a wrong type."""
+    return of_type(ModelConfig, values, where)
 
 
 def read_model_config(path: Path) -> ModelConfig:
     """ModelConfig from a YAML file."""
-    return model_config(yaml.safe_load(path.read_text()), str(path))
+    section = parse_yaml(read_text(path), str(path))
+    return model_config({key: section.raw(key) for key in section.names()}, str(path))

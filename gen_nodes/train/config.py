@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import yaml
-
-from gen_nodes.errors import ConfigError, reject_unknown_keys
+from gen_nodes.errors import ConfigError
 from gen_nodes.model.config import ModelConfig, read_model_config
-from gen_nodes.reading import of_keys
+from gen_nodes.reading import of_type, parse_yaml, read_text
+
+COUNTS = ('goal_batch', 'batch', 'decisions', 'frames', 'validate_every', 'checkpoint_every')
+SHARES = ('frames_kept', 'held_out', 'average')
 
 
 @dataclass(frozen=True)
@@ -80,35 +81,29 @@ class TrainConfig:
         """Optimiser steps of both stages."""
         return self.goal_steps + self.steps
 
+    def __post_init__(self) -> None:
+        for key in COUNTS:
+            if getattr(self, key) < 1:
+                raise ConfigError(f'{key} must be at least 1, is {getattr(self, key)}')
+        for key in SHARES:
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(f'{key} must be within [0, 1), is {getattr(self, key)}')
+
     def to_dict(self) -> dict:
         """Plain values, for provenance."""
-        return asdict(self)
+        return asdict(replace(self, hindsight=dict(self.hindsight)))
 
 
 def read_train_config(path: Path) -> TrainConfig:
-    """TrainConfig from YAML; `model` names a model config beside config/train. Unknown keys are
-    errors.
+    """TrainConfig from YAML; `model` names a model config beside config/train. Raises ConfigError
+    that names the key.
     """
     if not path.is_file():
         raise ConfigError(f"train config '{path}' does not exist; try config/train/demo.yaml")
-    values = yaml.safe_load(path.read_text())
-    reject_unknown_keys(str(path), values, (f.name for f in fields(TrainConfig)))
-    missing = [
-        f.name
-        for f in fields(TrainConfig)
-        if f.name in ('name', 'model', 'robots', 'bags', 'cameras', 'hindsight')
-        and f.name not in values
-    ]
-    if missing:
-        raise ConfigError(f"{path}: missing key '{missing[0]}'")
-    values['hindsight'] = {
-        task: of_keys(Hindsight, rule, f'{path}: hindsight.{task}')
-        for task, rule in values['hindsight'].items()
-    }
-    values['model'] = read_model_config(path.parent.parent / 'model' / f'{values["model"]}.yaml')
-    if 'displaced' in values:
-        values['displaced'] = of_keys(Displaced, values['displaced'], f'{path}: displaced')
-    for key in ('robots', 'cameras', 'delay_s', 'camera_delay_s'):
-        if key in values:
-            values[key] = tuple(values[key])
-    return TrainConfig(**values)
+    values = parse_yaml(read_text(path), str(path))
+    models = path.parent.parent / 'model'
+    name = values.text('model', valid=sorted(file.stem for file in models.glob('*.yaml')))
+    given = {key: values.raw(key) for key in values.names()}
+    return of_type(
+        TrainConfig, given | {'model': read_model_config(models / f'{name}.yaml')}, str(path)
+    )

@@ -49,11 +49,29 @@ def test_an_unknown_displaced_key_is_refused(written):
 
 def test_displaced_is_read(written):
     config = read_train_config(written('seed: 0', 'displaced: {tip_m: 0.01}\nseed: 0'))
-    assert (config.displaced.tip_m, config.displaced.return_s) == (0.01, 0.2)
+    assert (config.displaced.tip_m, config.displaced.return_s) == (0.01, 0.12)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'said'),
+    [
+        ('goal_batch: 32', 'goal_batch: many', "goal_batch: must be a whole number, not 'many'"),
+        ('goal_batch: 32', 'goal_batch: 0', 'goal_batch must be at least 1, is 0'),
+        ('seed: 0', 'delay_s: 0.1', 'delay_s: must be a list of 2, not 0.1'),
+        ('seed: 0', 'delay_s: [0.2, 0.1]', r'the range \[0.2, 0.1\] runs backwards'),
+        ('seed: 0', 'seed: 0\nseed: 1', "key 'seed' is given twice"),
+        ('2.0e-3', '2e-3', r'must be a finite number \(YAML needs 1.0e'),
+        ('model: nano', 'model: nani', "unknown model 'nani'. Did you mean 'nano'"),
+        ('at_end: true', 'at_end: maybe', "reach.at_end: must be true or false, not 'maybe'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_valid(written, old, new, said):
+    with pytest.raises(ConfigError, match=said):
+        read_train_config(written(old, new))
 
 
 def test_a_missing_key_is_named(written):
-    with pytest.raises(ConfigError, match="missing key 'robots'"):
+    with pytest.raises(ConfigError, match="key 'robots' is missing"):
         read_train_config(written('robots: [ur5e, franka_fr3, openarm_bimanual]\n', ''))
 
 
