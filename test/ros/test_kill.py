@@ -17,7 +17,7 @@ from gen_nodes.types import NS, Mode
 
 SPEC = load_robot('ur5e')
 PERIOD_NS = round(NS / SPEC.control.rate_hz)
-NOTICE_S = 0.2  # beyond the timeout
+NOTICE_S = 0.5  # beyond the timeout, on a machine that stalls
 ATTEMPTS = 4
 EASE_S = max(SPEC.acceleration / SPEC.jerk)
 
