@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gen_nodes.errors import GenError
 from gen_nodes.kinematics import Kinematics
@@ -19,7 +18,7 @@ from gen_nodes.model.vision import word_ids
 from gen_nodes.policy.checkpoint import CheckpointHeader, check_streams, load_checkpoint
 from gen_nodes.policy.curves import curve, curve_position, curve_rate
 from gen_nodes.robot import RobotSpec
-from gen_nodes.streams.tokens import Body, TokenBlock, Tokeniser, joint_features
+from gen_nodes.streams.tokens import Body, TokenBlock, Tokeniser, joint_arrays
 from gen_nodes.types import NS, ActionChunk, CameraSample, CommandSample, Observation, seconds_to_ns
 
 DELAY_MIN_S, DELAY_MAX_S = 0.03, 0.10  # training covers 0.02 to 0.10
@@ -220,13 +219,9 @@ def joints_input(
 ) -> Joints:
     """Network input of the joints at `position` (N,) at one instant."""
     d = kinematics.descriptors(position)
-    features = joint_features(position, spec.lower, spec.upper, d)
-
-    def tensor(x: np.ndarray) -> Tensor:
-        return torch.as_tensor(np.array(x), dtype=torch.float32)[None, None]
-
+    arrays = joint_arrays(position, spec.lower, spec.upper, d)
     time_s = torch.tensor([[(stamp_ns - now_ns) / NS]], dtype=torch.float32)
-    return Joints(tensor(features), tensor(d.tip), tensor(d.part), time_s)
+    return Joints(*(torch.as_tensor(x)[None, None] for x in arrays), time_s)
 
 
 def load_policy(path: str | Path, spec: RobotSpec, seed: int = 0) -> HarmonicPolicy:

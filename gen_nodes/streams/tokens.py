@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -117,11 +118,20 @@ def body_of(
     )
 
 
-def joint_features(
+class JointArrays(NamedTuple):
+    """Network input of every joint, float32: features (..., N, JOINT_FEATURES), tip (..., N, 3)
+    [m], part (..., N, 3) [rad/m].
+    """
+
+    features: np.ndarray
+    tip: np.ndarray
+    part: np.ndarray
+
+
+def joint_arrays(
     position: np.ndarray, lower: np.ndarray, upper: np.ndarray, descriptors: JointDescriptors
-) -> np.ndarray:
-    """Network input of every joint, (..., N, JOINT_FEATURES) float32, from positions (..., N) and
-    the descriptors there.
+) -> JointArrays:
+    """Network input from positions (..., N) and the descriptors there.
 
     No velocity: in demonstrations the present motion foretells the next so well that a learner
     goes on as it goes, instead of looking (the copycat problem, Wen et al. 2020, arXiv 2010.14876).
@@ -133,4 +143,7 @@ def joint_features(
         (descriptors.origin, descriptors.axis, descriptors.tip, reach, descriptors.lever), axis=-1
     )
     static = np.broadcast_to(descriptors.static, (*position.shape, STATIC_FEATURES))
-    return np.concatenate((state, geometry, static), axis=-1).astype(np.float32)
+    features = np.concatenate((state, geometry, static), axis=-1)
+    return JointArrays(
+        *(x.astype(np.float32) for x in (features, descriptors.tip, descriptors.part))
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from gen_nodes.robot import RobotSpec
-from gen_nodes.streams.tokens import joint_features
+from gen_nodes.streams.tokens import joint_arrays
 from gen_nodes.train.config import Displaced
 
 BLUR = {'revolute': 0.1, 'continuous': 0.1, 'prismatic': 0.01}  # [rad], [m]
@@ -25,15 +25,12 @@ class Bodies:
         """features (..., N, J), tip and part (..., N, 3), float32, of positions (..., N)."""
         rows = position.reshape(-1, self.spec.n)
         d = self.kinematics.batch_descriptors(rows)
-        features = joint_features(rows, self.spec.lower, self.spec.upper, d)
-        return {
-            name: values.astype(np.float32, copy=False).reshape(*position.shape, -1)
-            for name, values in (('features', features), ('tip', d.tip), ('part', d.part))
-        }
+        arrays = joint_arrays(rows, self.spec.lower, self.spec.upper, d)
+        return {k: x.reshape(*position.shape, -1) for k, x in arrays._asdict().items()}
 
     def blurred(self, rng: np.random.Generator, position: np.ndarray) -> np.ndarray:
         """Measured positions (..., N) that no longer tell, against where the commands lead, how the
-        arm moves: a learner would go on as it goes, instead of looking (see joint_features).
+        arm moves: a learner would go on as it goes, instead of looking (see joint_arrays).
         """
         return position + self.blur * rng.standard_normal(position.shape)
 
