@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
@@ -15,6 +14,7 @@ import yaml
 from gen_nodes.errors import ConfigError, reject_unknown_keys, unknown_name
 
 REQUIRED: Any = object()
+EXPONENT = ' (YAML needs 1.0e+3, not 1e3)'
 _KINDS = {int: 'a whole number', str: 'text', bool: 'true or false'}
 
 
@@ -43,16 +43,14 @@ def of_type(kind: Any, data: object, where: str) -> Any:
         return data if isinstance(data, kind) else _of_dataclass(kind, data, where)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Mapping:
-        _expect(isinstance(data, Mapping) and data, where, 'a mapping', data)
-        return MappingProxyType(
-            {str(key): of_type(arguments[1], x, f'{where}.{key}') for key, x in data.items()}
-        )
+        _expect(isinstance(data, Mapping) and data, where, 'a mapping that is not empty', data)
+        return {str(key): of_type(arguments[1], x, f'{where}.{key}') for key, x in data.items()}
     if origin is tuple:
         return _of_tuple(arguments, data, where)
     if kind is float:
         number = isinstance(data, (int, float)) and not isinstance(data, bool)
-        hint = ' (YAML needs 1.0e+3, not 1e3)' if re.match(r'[\d.]+e', str(data)) else ''
-        _expect(number and math.isfinite(data), where, f'a finite number{hint}', data)
+        hint = EXPONENT if re.match(r'-?[\d.]+[eE]', str(data)) else ''
+        _expect(number and abs(data) < math.inf, where, f'a finite number{hint}', data)
         return float(data)
     right = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
     _expect(right, where, _KINDS.get(kind, kind.__name__), data)
@@ -67,7 +65,11 @@ def _of_dataclass(kind: type, data: object, where: str) -> Any:
         required = field.default is MISSING and field.default_factory is MISSING
         if required and field.name not in data:
             raise ConfigError(f"{where}: key '{field.name}' is missing")
-    return kind(**{key: of_type(hints[key], data[key], f'{where}.{key}') for key in data})
+    values = {key: of_type(hints[key], data[key], f'{where}.{key}') for key in data}
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f'{where}: {error}') from error
 
 
 def _of_tuple(arguments: tuple, data: object, where: str) -> tuple:
@@ -76,7 +78,7 @@ def _of_tuple(arguments: tuple, data: object, where: str) -> tuple:
         isinstance(data, list | tuple)
         and (len(data) if open_ended else len(data) == len(arguments)),
         where,
-        'a list' if open_ended else f'a list of {len(arguments)}',
+        'a list that is not empty' if open_ended else f'a list of {len(arguments)}',
         data,
     )
     kinds = arguments[:1] * len(data) if open_ended else arguments
@@ -163,7 +165,7 @@ class Section:
     def as_number(self, key: str, value: object, lower: float, upper: float) -> float:
         """`value` of `key` as float, checked."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            hint = ' (YAML needs 1.0e+3, not 1e3)' if re.match(r'[\d.]', str(value)) else ''
+            hint = EXPONENT if re.match(r'-?[\d.]', str(value)) else ''
             raise self.error(key, value, f'must be a number{hint}')
         if not (math.isfinite(value) and lower <= value <= upper):
             raise self.error(key, value, f'must be within [{lower:g}, {upper:g}]')

@@ -220,11 +220,10 @@ def _train(trainer, steps: int) -> None:
 def _ship(trainer, out: Path, shards: dict, digest: str, args: argparse.Namespace) -> Path:
     from gen_nodes.cli.provenance import command_line
     from gen_nodes.policy.checkpoint import CheckpointHeader, save_checkpoint
-    from gen_nodes.version import code_version
 
     config = trainer.config
     provenance = {
-        'version': code_version(),
+        'version': ', '.join(trainer.versions),
         'config': config.to_dict(),
         'seed': config.seed,
         'command': command_line(),

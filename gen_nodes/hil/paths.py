@@ -67,7 +67,7 @@ def random_path(
 
 
 def _swing(workspace: Workspace, tip: int, rng: np.random.Generator) -> np.ndarray:
-    """A sine along each axis of the box, each of its own frequency, (K, 3)."""
+    """A sine along each axis of the box, each of its own frequency, size and middle, (K, 3)."""
     phase = np.linspace(0.0, TURNS * 2 * np.pi, KNOTS)[:, None]
     rate, begin = rng.uniform(*RATES, 3), rng.uniform(0, 2 * np.pi, 3)
     halves = workspace.halves_Tx3[tip]

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from gen_nodes.errors import ConfigError, unknown_name
-from gen_nodes.reading import of_type
+from gen_nodes.reading import of_type, parse_yaml, read_text
 from gen_nodes.robot import resource_root
 
 Range = tuple[float, float]
@@ -182,11 +180,8 @@ def load_world(name_or_path: str = 'tabletop') -> WorldConfig:
         path = _folder() / f'{name_or_path}.yaml'
         if not path.exists():
             raise unknown_name('world', name_or_path, known_worlds())
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f'world {path}: {error}') from error
-    return parse_world(data, path.name)
+    section = parse_yaml(read_text(path), path.name)
+    return parse_world({key: section.raw(key) for key in section.names()}, path.name)
 
 
 def parse_world(data: object, where: str) -> WorldConfig:

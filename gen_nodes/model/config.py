@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from gen_nodes.errors import ConfigError
@@ -43,6 +43,11 @@ class ModelConfig:
         return self.knots * self.knot_s
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != 'name' and not getattr(self, field.name) > 0:
+                raise ConfigError(
+                    f'model: {field.name} must be positive, is {getattr(self, field.name)}'
+                )
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ConfigError(
                 f'model: width {self.width} must be an even multiple of heads {self.heads}'

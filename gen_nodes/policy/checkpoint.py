@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from gen_nodes.errors import CheckpointError
+from gen_nodes.errors import CheckpointError, ConfigError
 from gen_nodes.model.config import ModelConfig, model_config
 from gen_nodes.model.harmonic import HarmonicModel
+from gen_nodes.reading import of_type
 from gen_nodes.robot import RobotSpec
 from gen_nodes.streams.tokens import JOINT_FEATURES, TOKENISER_VERSION
 
 FORMAT = 'gen_stack checkpoint 1'
+HEADER = ('cameras', 'model', 'provenance')
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,19 @@ def _header(path: Path, about: dict) -> CheckpointHeader:
                 "retrain it with 'gen train' or use the code version that made it: "
                 f'{about.get("provenance", {}).get("version", "unknown")}'
             )
-    return CheckpointHeader(
-        model_config(about['model'], f"checkpoint '{path}'"),
-        tuple(about['cameras']),
-        about['provenance'],
-    )
+    model, lacking = about.get('model'), [key for key in HEADER if key not in about]
+    if isinstance(model, dict):
+        lacking += [f'model.{f.name}' for f in fields(ModelConfig) if f.name not in model]
+    if lacking:
+        raise CheckpointError(f"checkpoint '{path}': its header lacks '{lacking[0]}'; retrain it")
+    try:
+        return CheckpointHeader(
+            model_config(model, 'model'),
+            of_type(tuple[str, ...], about['cameras'], 'cameras'),
+            of_type(dict, about['provenance'], 'provenance'),
+        )
+    except ConfigError as error:
+        raise CheckpointError(f"checkpoint '{path}': {error}; retrain it") from error
 
 
 def check_streams(path: Path, header: CheckpointHeader, spec: RobotSpec) -> None:

@@ -65,8 +65,8 @@ def broken(chunk: ActionChunk) -> bool:
 
 @dataclass(frozen=True)
 class _Forget:
-    """In the queue: what came before is forgotten here. begins: the mark of the episode that begins
-    with it, None where only too much has been waiting.
+    """In the queue: what came before is forgotten here. begins: which start or end of an episode,
+    of all that were heard, this is; None where only too much has been waiting.
     """
 
     instruction: str = ''
@@ -100,6 +100,7 @@ class PolicyWorker:
         self._ended = False
         self._latencies_s: deque[float] = deque(maxlen=MEMORY)
         self._decisions = 0
+        self._instruction: str | None = None  # of the episode that was begun, if one was heard
 
     def _say(self, cause: str, next_step: str, failed: bool) -> None:
         self._said = cause, next_step, failed
@@ -125,9 +126,9 @@ class PolicyWorker:
         """
         with self._wake:
             if len(self._queue) >= BACKLOG:
-                starts = [item for item in self._queue if isinstance(item, _Forget)]
+                starts = [x for x in self._queue if isinstance(x, _Forget) and x.begins]
                 self._queue.clear()
-                self._queue.extend((*starts[-1:], _Forget()))
+                self._queue.append(starts[-1] if starts else _Forget())
             self._queue.append(observation)
             self._wake.notify()
 
@@ -178,11 +179,7 @@ class PolicyWorker:
         """Reset or observe; the observation where it was taken."""
         try:
             if isinstance(item, _Forget):
-                self._policy.reset(item.instruction)
-                self._decided_ns = None
-                with self._wake:
-                    if item.begins == self._marks:
-                        self._ended = False
+                self._begin(item)
                 return None
             observation = item()
             self._policy.observe(observation)
@@ -196,6 +193,15 @@ class PolicyWorker:
             return None
         return observation
 
+    def _begin(self, item: _Forget) -> None:
+        self._decided_ns = None
+        if item.begins is not None:
+            self._instruction = item.instruction
+            with self._wake:
+                if item.begins == self._marks:
+                    self._ended = False
+        self._policy.reset(item.instruction)
+
     def _decide(self, observation: Observation) -> None:
         """Decide on the newest observation where it is due and nothing is amiss."""
         reason = self._reason_to_wait(observation)
@@ -208,15 +214,13 @@ class PolicyWorker:
         ):
             return
         self._decided_ns = observation.stamp_ns
-        begun, marks = self._busy_since, self._marks
+        begun = self._busy_since
         try:
             chunk = self._policy.act(observation.stamp_ns)
         except Exception as error:
             self._say(f'deciding failed: {error}', 'check checkpoint and sensors', failed=True)
             return
         self._latencies_s.append(time.monotonic() - begun)
-        if marks != self._marks:
-            return  # it was decided for an episode that is over
         if chunk is None:
             self._say(
                 'the policy has nothing to decide from yet',
@@ -230,13 +234,18 @@ class PolicyWorker:
                 failed=True,
             )
         else:
-            self._publish(chunk)
+            with self._wake:  # an episode that ends meanwhile ends before or after it
+                if self._ended:
+                    return
+                self._publish(chunk)
             self._decisions += 1
             self._say('', '', failed=False)
 
     def _reason_to_wait(self, observation: Observation) -> tuple[str, str] | None:
         if self._ended:
             return 'the episode is over', 'start the next one'
+        if self._instruction not in (None, observation.instruction):
+            return 'what was observed is of another episode', 'wait for the sensor aggregator'
         if not observation.instruction:
             return 'no instruction', 'start an episode with an instruction'
         return ailment(observation, self._required)

@@ -15,7 +15,7 @@ from gen_nodes.kinematics import STATIC_FEATURES, JointDescriptors
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CameraSample, CommandSample, Frozen, JointSample, Observation
 
-TOKENISER_VERSION = 2
+TOKENISER_VERSION = 3  # raise it where the network is told something else of the same samples
 STATE_FEATURES = 3
 GEOMETRY_FEATURES = 15
 JOINT_FEATURES = STATE_FEATURES + GEOMETRY_FEATURES + STATIC_FEATURES

@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     """Inputs of HarmonicModel.forward besides noise, and what it should say.
 
     target (B,Q,N,K) mean rates between knots in units of rate_scale, known (B,Q,1,K) and weight
-    (B,Q).
+    (B,Q). arms: how many the joints belong to.
     """
 
     goals: Goals
@@ -54,6 +54,7 @@ class Batch(NamedTuple):
     target: Tensor
     known: Tensor
     weight: Tensor
+    arms: int
 
 
 class FrameBatch(NamedTuple):
@@ -180,6 +181,7 @@ class RobotEpisodes:
         bodies = Bodies(spec)
         self.sampler = Sampler(episodes, bodies, config)
         self.chain = torch.as_tensor(np.array(bodies.chain, dtype=np.int64), device=device)
+        self.arms = len(set(bodies.chain))
         self.tensors = {
             k: torch.cat([torch.as_tensor(e.arrays[k]) for e in episodes]).to(device)
             for k in PER_FRAME
@@ -248,6 +250,7 @@ class RobotEpisodes:
             row['target'],
             row['known'],
             weight,
+            self.arms,
         )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.model.config import ModelConfig, read_model_config
 from gen_nodes.reading import of_type, parse_yaml, read_text
 
-COUNTS = ('goal_batch', 'batch', 'decisions', 'frames', 'validate_every', 'checkpoint_every')
+LEAST = {
+    0: ('seed', 'goal_steps', 'steps', 'warmup', 'weight_decay', 'rest_weight'),
+    1: ('batch', 'decisions', 'frames', 'validate_every', 'checkpoint_every'),
+    2: ('goal_batch',),  # half of it are beginnings of episodes
+}
+POSITIVE = ('goal_learning_rate', 'learning_rate', 'span_s')
 SHARES = ('frames_kept', 'held_out', 'average')
 
 
@@ -42,6 +47,13 @@ class Displaced:
     tip_m: float = 0.03  # standard deviation per axis
     joint_rad: float = 0.01  # of every joint besides (a tenth as many metres, if prismatic)
     return_s: float = 0.12
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.share <= 1 and self.return_s > 0):
+            raise ConfigError(
+                f'share must be within [0, 1] and return_s positive, are {self.share} and '
+                f'{self.return_s}'
+            )
 
 
 @dataclass(frozen=True)
@@ -82,16 +94,20 @@ class TrainConfig:
         return self.goal_steps + self.steps
 
     def __post_init__(self) -> None:
-        for key in COUNTS:
-            if getattr(self, key) < 1:
-                raise ConfigError(f'{key} must be at least 1, is {getattr(self, key)}')
+        for least, keys in LEAST.items():
+            for key in keys:
+                if getattr(self, key) < least:
+                    raise ConfigError(f'{key} must be at least {least}, is {getattr(self, key)}')
+        for key in POSITIVE:
+            if not getattr(self, key) > 0:
+                raise ConfigError(f'{key} must be positive, is {getattr(self, key)}')
         for key in SHARES:
-            if not 0 <= getattr(self, key) < 1:
-                raise ConfigError(f'{key} must be within [0, 1), is {getattr(self, key)}')
+            if not 0 <= getattr(self, key) <= 1:
+                raise ConfigError(f'{key} must be within [0, 1], is {getattr(self, key)}')
 
     def to_dict(self) -> dict:
         """Plain values, for provenance."""
-        return asdict(replace(self, hindsight=dict(self.hindsight)))
+        return asdict(self)
 
 
 def read_train_config(path: Path) -> TrainConfig:
@@ -101,8 +117,11 @@ def read_train_config(path: Path) -> TrainConfig:
     if not path.is_file():
         raise ConfigError(f"train config '{path}' does not exist; try config/train/demo.yaml")
     values = parse_yaml(read_text(path), str(path))
-    models = path.parent.parent / 'model'
-    name = values.text('model', valid=sorted(file.stem for file in models.glob('*.yaml')))
+    models = path.resolve().parent.parent / 'model'
+    known = sorted(file.stem for file in models.glob('*.yaml'))
+    if not known:
+        raise ConfigError(f'{path}: its model is looked for in {models}, where no config is')
+    name = values.text('model', valid=known)
     given = {key: values.raw(key) for key in values.names()}
     return of_type(
         TrainConfig, given | {'model': read_model_config(models / f'{name}.yaml')}, str(path)

@@ -26,6 +26,7 @@ from gen_nodes.errors import ConfigError
 from gen_nodes.model.harmonic import HarmonicModel
 from gen_nodes.train.batches import Batch, FrameBatch, RobotEpisodes, Sampler
 from gen_nodes.train.config import TrainConfig
+from gen_nodes.version import code_version
 
 NOWHERE = -1e4  # score of a cell that is left out
 NEAR_M = 0.04  # cells within this of the goal show it
@@ -54,7 +55,7 @@ def goal_loss(model: HarmonicModel, batch: FrameBatch) -> tuple[Tensor, Tensor]:
 
 def flow_loss(model: HarmonicModel, batch: Batch, noise: Tensor, flow_time: Tensor) -> Tensor:
     """Flow matching loss (predicting the clean end) of one batch. flow_time (B,Q,N,A): 0 is noise,
-    1 is clean. Every arm counts in full: a second one, which rests, takes nothing from the first.
+    1 is clean. It is per joint of one arm: a second arm, which rests, takes nothing from the first.
     """
     config = model.config
     tau = flow_time.repeat_interleave(config.knots_per_token, -1)
@@ -73,7 +74,7 @@ def flow_loss(model: HarmonicModel, batch: Batch, noise: Tensor, flow_time: Tens
     weight = batch.known * batch.weight[..., None, None] * torch.exp(-lead / NEAR_S)
     weight = weight.expand_as(clean)
     error = ((clean - batch.target).square() * weight).sum() / weight.sum().clamp_min(1)
-    return error * len(batch.chain.unique())
+    return error * batch.arms
 
 
 def draw_noise(batch: Batch, act_tokens: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -143,6 +144,7 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.step = 0
         self.seconds = 0.0
+        self.versions = [code_version()]  # of the code, as training went on
 
     def _rate(self, step: int) -> float:
         """Learning rate over the act stage's: in each stage linear warm-up, then half a cosine."""
@@ -291,7 +293,9 @@ class Trainer:
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
             partial,
             metadata={
-                'progress': json.dumps({'step': self.step, 'seconds': self.seconds}),
+                'progress': json.dumps(
+                    {'step': self.step, 'seconds': self.seconds, 'versions': self.versions}
+                ),
                 'config': self._config_text(),
             },
         )
@@ -332,6 +336,7 @@ class Trainer:
             state['state'].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(state)
         self.step, self.seconds = progress['step'], progress['seconds']
+        self.versions = list(dict.fromkeys((*progress.get('versions', ()), *self.versions)))
         self.schedule.last_epoch = self.step
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate * self._rate(self.step)

@@ -81,6 +81,21 @@ def test_another_tokeniser_version_is_refused_with_both_numbers(checkpoint):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (lambda about: about.pop('provenance'), "header lacks 'provenance'"),
+        (lambda about: about['model'].pop('knot_s'), "header lacks 'model.knot_s'"),
+        (lambda about: about['model'].update(width='big'), 'model.width: must be a whole number'),
+        (lambda about: about.update(cameras='front'), 'cameras: must be a list'),
+    ],
+)
+def test_a_header_that_cannot_be_honoured_is_refused(checkpoint, change, said):
+    rewritten(checkpoint, lambda about, _: change(about))
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(checkpoint)
+
+
 def test_non_finite_weights_are_refused(checkpoint):
     path = rewritten(checkpoint, lambda _, weights: weights['relation'].fill_(torch.nan))
     with pytest.raises(CheckpointError, match="non-finite weights in 'relation'"):

@@ -184,7 +184,9 @@ def test_an_episodes_end_silences_it_until_the_next_begins(bench):
 def test_what_was_observed_before_a_start_is_not_decided_on(bench):
     bench.worker.end_episode()
     bench.policy.gate.clear()
-    bench.offer(observation(1), observation(3))
+    bench.offer(observation(1))
+    bench.until(lambda: bench.worker._busy_since is not None)  # it is observing the first
+    bench.offer(observation(3))
     bench.worker.reset('go')
     bench.policy.gate.set()
     bench.until(lambda: bench.policy.resets == ['go'])
@@ -203,16 +205,47 @@ def test_what_is_being_decided_when_an_episode_ends_is_not_published(bench):
     assert bench.published == []
 
 
+def test_an_end_that_follows_a_start_in_the_queue_holds(bench):
+    bench.policy.gate.clear()
+    bench.offer(observation(1))
+    bench.until(lambda: bench.worker._busy_since is not None)
+    bench.worker.reset('go')
+    bench.worker.end_episode()
+    bench.policy.gate.set()
+    bench.one_by_one(observation(3), observation(5))
+    assert bench.published == [] and bench.worker.status().cause == 'the episode is over'
+
+
+def test_an_observation_of_another_episode_that_arrives_late_is_not_decided_on(bench):
+    bench.worker.reset('go')
+    bench.one_by_one(observation(1, instruction='go back'))
+    assert bench.published == []
+    bench.one_by_one(observation(3))
+    assert len(bench.published) == 1
+
+
+def test_an_episode_whose_reset_failed_is_decided_on_all_the_same(bench):
+    def fail(instruction: str) -> None:
+        bench.policy.reset = lambda instruction: None
+        raise MemoryError
+
+    bench.worker.end_episode()
+    bench.policy.reset = fail
+    bench.worker.reset('go')
+    bench.one_by_one(observation(1), observation(3))
+    assert len(bench.published) >= 1
+
+
 def test_a_start_survives_a_backlog_that_is_forgotten(bench):
     bench.worker.end_episode()
     bench.policy.gate.clear()
     bench.offer(observation(1))
     bench.until(lambda: bench.worker._busy_since is not None)
     bench.worker.reset('go')
-    bench.offer(*(observation(i) for i in range(2, BACKLOG + 20)))
+    bench.offer(*(observation(i) for i in range(2, 3 * BACKLOG)))
     bench.policy.gate.set()
     bench.until(lambda: bench.published != [])
-    assert bench.policy.resets == ['go', '']
+    assert bench.policy.resets == ['go']
 
 
 def test_latencies_are_reported(bench):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,10 @@ def test_displaced_is_read(written):
     ('old', 'new', 'said'),
     [
         ('goal_batch: 32', 'goal_batch: many', "goal_batch: must be a whole number, not 'many'"),
-        ('goal_batch: 32', 'goal_batch: 0', 'goal_batch must be at least 1, is 0'),
+        ('goal_batch: 32', 'goal_batch: 1', 'demo.yaml: goal_batch must be at least 2, is 1'),
+        ('seed: 0', 'frames_kept: 1.2', r'frames_kept must be within \[0, 1\], is 1.2'),
+        ('2.0e-3', '0.0', 'learning_rate must be positive, is 0.0'),
+        ('seed: 0', 'displaced: {return_s: 0.0}', 'displaced: share must be within'),
         ('seed: 0', 'delay_s: 0.1', 'delay_s: must be a list of 2, not 0.1'),
         ('seed: 0', 'delay_s: [0.2, 0.1]', r'the range \[0.2, 0.1\] runs backwards'),
         ('seed: 0', 'seed: 0\nseed: 1', "key 'seed' is given twice"),
@@ -68,6 +73,19 @@ def test_displaced_is_read(written):
 def test_a_wrong_value_is_named_with_what_is_valid(written, old, new, said):
     with pytest.raises(ConfigError, match=said):
         read_train_config(written(old, new))
+
+
+def test_a_config_goes_to_other_processes_and_into_json(written):
+    config = read_train_config(written('seed: 0', 'seed: 5'))
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert json.loads(json.dumps(config.to_dict()))['hindsight']['reach']['at_end'] is True
+
+
+def test_without_a_folder_of_models_it_is_said_where_they_were_looked_for(tmp_path):
+    path = tmp_path / 'demo.yaml'
+    path.write_text((ROOT / 'config/train/demo.yaml').read_text())
+    with pytest.raises(ConfigError, match='its model is looked for in'):
+        read_train_config(path)
 
 
 def test_a_missing_key_is_named(written):
