@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from gen_nodes.errors import ConfigError, reject_unknown_keys, unknown_name
 
 REQUIRED: Any = object()
+LARGEST = sys.float_info.max  # a whole number may be greater
 EXPONENT = ' (YAML needs 1.0e+3, not 1e3)'
 _KINDS = {int: 'a whole number', str: 'text', bool: 'true or false'}
 
@@ -50,7 +52,7 @@ def of_type(kind: Any, data: object, where: str) -> Any:
     if kind is float:
         number = isinstance(data, (int, float)) and not isinstance(data, bool)
         hint = EXPONENT if re.match(r'-?[\d.]+[eE]', str(data)) else ''
-        _expect(number and abs(data) < math.inf, where, f'a finite number{hint}', data)
+        _expect(number and abs(data) < LARGEST, where, f'a finite number{hint}', data)
         return float(data)
     right = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
     _expect(right, where, _KINDS.get(kind, kind.__name__), data)
@@ -167,7 +169,7 @@ class Section:
         if isinstance(value, bool) or not isinstance(value, int | float):
             hint = EXPONENT if re.match(r'-?[\d.]', str(value)) else ''
             raise self.error(key, value, f'must be a number{hint}')
-        if not (math.isfinite(value) and lower <= value <= upper):
+        if not (abs(value) < LARGEST and lower <= value <= upper):
             raise self.error(key, value, f'must be within [{lower:g}, {upper:g}]')
         return float(value)
 

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     from gen_nodes.train.config import read_train_config
     from gen_nodes.train.loop import Trainer
+    from gen_nodes.version import code_version
 
+    version = code_version()  # now: training takes long, and the code may change meanwhile
     config = read_train_config(args.config)
     given = {'steps': args.steps, 'goal_steps': args.goal_steps}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
@@ -69,7 +71,13 @@ def run(args: argparse.Namespace) -> int:
     if device.type == 'cuda':
         torch.set_float32_matmul_precision('high')
     trainer = Trainer(
-        config, train, held_out, device, out, args.workers if device.type == 'cuda' else 0
+        config,
+        train,
+        held_out,
+        device,
+        out,
+        args.workers if device.type == 'cuda' else 0,
+        version,
     )
     if args.fresh:
         for name in ('state.safetensors', 'curve.csv'):

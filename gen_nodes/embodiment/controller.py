@@ -34,7 +34,9 @@ class ResetRefused(GenError):
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch without a control tick, longer than two periods."""
+    """A stretch without a control tick, longer than two periods. stamp_ns: when the tick that ended
+    it was due.
+    """
 
     stamp_ns: int
     seconds: float

@@ -363,7 +363,7 @@ class EmbodimentController(GenNode):
         for gap in gaps:
             periods = gap.seconds / self._core.period_s
             named.append(
-                f'{gap.seconds * 1e3:.1f} ms ({periods:.1f} periods) until {gap.stamp_ns / NS:.3f}'
+                f'{gap.seconds * 1e3:.1f} ms ({periods:.1f} periods), due {gap.stamp_ns / NS:.3f}'
             )
         if named:
             self._gap_seen = time.monotonic()

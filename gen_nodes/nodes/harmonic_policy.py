@@ -19,7 +19,7 @@ from gen_nodes.ros.episodes import hear_episodes
 from gen_nodes.ros.lifecycle import GenNode, robot_parameter
 from gen_nodes.ros.messages_rclpy import RclpyMessages, message_class
 from gen_nodes.ros.parameters import Parameter
-from gen_nodes.ros.qos import overridable, reliable
+from gen_nodes.ros.qos import overridable, reliable, sensor
 from gen_nodes.ros.spin import ACTING, main
 from gen_nodes.types import (
     NS,
@@ -81,7 +81,7 @@ class HarmonicPolicyNode(GenNode):
                 message_class('gen_stack/msg/Observation'),
                 'observation',
                 self._on_observation,
-                reliable(5),
+                sensor(5),
                 qos_overriding_options=overridable(),
             ),
             hear_episodes(self, self._on_episode),

@@ -89,12 +89,14 @@ def load_checkpoint(path: Path) -> tuple[HarmonicModel, CheckpointHeader]:
 
 
 def _header(path: Path, about: dict) -> CheckpointHeader:
+    made_by = about.get('provenance')
+    made_by = made_by.get('version', 'unknown') if isinstance(made_by, dict) else 'unknown'
     for key, here in (('tokeniser_version', TOKENISER_VERSION), ('joint_features', JOINT_FEATURES)):
         if about.get(key) != here:
             raise CheckpointError(
                 f"checkpoint '{path}' has {key} {about.get(key)}, this code has {here}; "
                 "retrain it with 'gen train' or use the code version that made it: "
-                f'{about.get("provenance", {}).get("version", "unknown")}'
+                f'{made_by}'
             )
     model, lacking = about.get('model'), [key for key in HEADER if key not in about]
     if isinstance(model, dict):

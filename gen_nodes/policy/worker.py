@@ -189,7 +189,7 @@ class PolicyWorker:
             self._say(
                 f'observing failed: {error!r}', 'see the log; the policy began anew', failed=True
             )
-            self._policy.reset('')
+            self._policy.reset(self._instruction or '')
             return None
         return observation
 
@@ -200,7 +200,7 @@ class PolicyWorker:
             with self._wake:
                 if item.begins == self._marks:
                     self._ended = False
-        self._policy.reset(item.instruction)
+        self._policy.reset(item.instruction or self._instruction or '')
 
     def _decide(self, observation: Observation) -> None:
         """Decide on the newest observation where it is due and nothing is amiss."""
@@ -244,8 +244,8 @@ class PolicyWorker:
     def _reason_to_wait(self, observation: Observation) -> tuple[str, str] | None:
         if self._ended:
             return 'the episode is over', 'start the next one'
-        if self._instruction not in (None, observation.instruction):
-            return 'what was observed is of another episode', 'wait for the sensor aggregator'
         if not observation.instruction:
             return 'no instruction', 'start an episode with an instruction'
+        if self._instruction not in (None, observation.instruction):
+            return 'what is observed is of another episode', 'start the episode again'
         return ailment(observation, self._required)

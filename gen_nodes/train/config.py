@@ -16,7 +16,7 @@ LEAST = {
     2: ('goal_batch',),  # half of it are beginnings of episodes
 }
 POSITIVE = ('goal_learning_rate', 'learning_rate', 'span_s')
-SHARES = ('frames_kept', 'held_out', 'average')
+SHARES = ('held_out', 'average')
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,10 @@ class TrainConfig:
             if not getattr(self, key) > 0:
                 raise ConfigError(f'{key} must be positive, is {getattr(self, key)}')
         for key in SHARES:
-            if not 0 <= getattr(self, key) <= 1:
-                raise ConfigError(f'{key} must be within [0, 1], is {getattr(self, key)}')
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(f'{key} must be within [0, 1), is {getattr(self, key)}')
+        if not 0 <= self.frames_kept <= 1:
+            raise ConfigError(f'frames_kept must be within [0, 1], is {self.frames_kept}')
 
     def to_dict(self) -> dict:
         """Plain values, for provenance."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.model.harmonic import HarmonicModel
+from gen_nodes.streams.tokens import JOINT_FEATURES, TOKENISER_VERSION
 from gen_nodes.train.batches import Batch, FrameBatch, RobotEpisodes, Sampler
 from gen_nodes.train.config import TrainConfig
 from gen_nodes.version import code_version
@@ -121,6 +122,7 @@ class Trainer:
         device: torch.device,
         out: Path,
         workers: int = 0,
+        version: str = '',
     ) -> None:
         self.config, self.train, self.held_out, self.device, self.out = (
             config,
@@ -129,7 +131,7 @@ class Trainer:
             device,
             out,
         )
-        self.workers = workers
+        self.workers, self.version = workers, version or code_version()
         torch.manual_seed(config.seed)
         self.model = HarmonicModel(config.model).to(device)
         self.average = torch.optim.swa_utils.AveragedModel(
@@ -144,7 +146,7 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.step = 0
         self.seconds = 0.0
-        self.versions = [code_version()]  # of the code, as training went on
+        self.versions: list[str] = []  # of the code that made steps
 
     def _rate(self, step: int) -> float:
         """Learning rate over the act stage's: in each stage linear warm-up, then half a cosine."""
@@ -188,6 +190,8 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed(
             hash((self.config.seed, self.step)) % 2**31
         )
+        if self.version not in self.versions:
+            self.versions.append(self.version)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         row = {'step': self.step + 1} | step(generator, *inputs)
@@ -302,7 +306,8 @@ class Trainer:
         partial.replace(self.out / 'state.safetensors')
 
     def _config_text(self) -> str:
-        return json.dumps(self.config.to_dict(), sort_keys=True)
+        inputs = {'tokeniser_version': TOKENISER_VERSION, 'joint_features': JOINT_FEATURES}
+        return json.dumps(self.config.to_dict() | inputs, sort_keys=True)
 
     def resume(self) -> bool:
         """Continue from the state under `out`, if there is one. Raises ConfigError where another
@@ -336,7 +341,7 @@ class Trainer:
             state['state'].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(state)
         self.step, self.seconds = progress['step'], progress['seconds']
-        self.versions = list(dict.fromkeys((*progress.get('versions', ()), *self.versions)))
+        self.versions = progress.get('versions', ['unknown'])
         self.schedule.last_epoch = self.step
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate * self._rate(self.step)
