@@ -135,6 +135,10 @@ class Section:
                 raise ConfigError(f'{self.where}: key {_shown(key)} must be text; put it in quotes')
         return tuple(self._value)
 
+    def plain(self) -> dict[str, Any]:
+        """All keys and values as YAML gives them, for `of_type`; raises as `names` does."""
+        return {key: self.raw(key) for key in self.names()}
+
     def raw(self, key: str, default: Any = REQUIRED) -> Any:
         """Value as YAML gives it; raises ConfigError where a required key is missing."""
         self._known.add(key)

@@ -180,8 +180,7 @@ def load_world(name_or_path: str = 'tabletop') -> WorldConfig:
         path = _folder() / f'{name_or_path}.yaml'
         if not path.exists():
             raise unknown_name('world', name_or_path, known_worlds())
-    section = parse_yaml(read_text(path), path.name)
-    return parse_world({key: section.raw(key) for key in section.names()}, path.name)
+    return parse_world(parse_yaml(read_text(path), path.name).plain(), path.name)
 
 
 def parse_world(data: object, where: str) -> WorldConfig:

@@ -70,5 +70,4 @@ def model_config(values: dict, where: str) -> ModelConfig:
 
 def read_model_config(path: Path) -> ModelConfig:
     """ModelConfig from a YAML file."""
-    section = parse_yaml(read_text(path), str(path))
-    return model_config({key: section.raw(key) for key in section.names()}, str(path))
+    return model_config(parse_yaml(read_text(path), str(path)).plain(), str(path))

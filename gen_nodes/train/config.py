@@ -124,7 +124,5 @@ def read_train_config(path: Path) -> TrainConfig:
     if not known:
         raise ConfigError(f'{path}: its model is looked for in {models}, where no config is')
     name = values.text('model', valid=known)
-    given = {key: values.raw(key) for key in values.names()}
-    return of_type(
-        TrainConfig, given | {'model': read_model_config(models / f'{name}.yaml')}, str(path)
-    )
+    model = read_model_config(models / f'{name}.yaml')
+    return of_type(TrainConfig, values.plain() | {'model': model}, str(path))

@@ -341,7 +341,7 @@ class Trainer:
             state['state'].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(state)
         self.step, self.seconds = progress['step'], progress['seconds']
-        self.versions = progress.get('versions', ['unknown'])
+        self.versions = progress['versions']
         self.schedule.last_epoch = self.step
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate * self._rate(self.step)
