@@ -7,7 +7,11 @@ A command is a module of `gen_nodes.cli` with
     run(args) -> int                       does it; the exit status, 0 only when what was asked for
     was done
 
-It is imported only when it is called, so that `gen --help` needs neither torch nor ROS.
+or a group of commands, `gen GROUP COMMAND ...`: HELP and
+
+    COMMANDS: dict                         name -> one line, each a module `GROUP_COMMAND`
+
+A module is imported only when it is called, so that `gen --help` needs neither torch nor ROS.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NoReturn
 
@@ -31,7 +35,10 @@ COMMANDS = {
     'collect': 'record episodes of an expert as bags, to train from',
     'train': 'train a policy from bags',
     'shadow': 'play a recorded bag through the stack with no robot commanded',
+    'hil': 'prove the controller: hostile chunks, faults, the acceptance suite',
 }
+HELP = 'Record physical interaction, train one policy from it, run it on any arm.'
+FOOTER = 'gen python ARGS and gen exec COMMAND run anything in the same environment.'
 INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
 
 
@@ -66,32 +73,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
 
 
-def dispatch(words: list[str]) -> int:
+def dispatch(
+    words: list[str], group: str = '', commands: Mapping[str, str] = COMMANDS, text: str = HELP
+) -> int:
+    """Run the command of `group` ('': of `gen` itself) that `words` name."""
     command = next((word for word in words if not word.startswith('-')), None)
     if command is None or words[0] in ('-h', '--help'):
-        overview().parse_args([word for word in words if word.startswith('-')])
-        print(overview().format_help())
+        parser = overview(group, commands, text)
+        parser.parse_args([word for word in words if word.startswith('-')])
+        print(parser.format_help())
         return 0
-    if command not in COMMANDS:
-        raise UsageError(str(unknown_name('command', command, COMMANDS)))
+    name = f'{group} {command}'.strip()
+    if command not in commands:
+        raise UsageError(str(unknown_name(f'{group} command'.strip(), command, commands)))
     words.remove(command)
-    module = importlib.import_module(f'gen_nodes.cli.{command}')
-    return module.run(command_parser(command, module).parse_args(words))
+    module = importlib.import_module(f'gen_nodes.cli.{name.replace(" ", "_")}')
+    if hasattr(module, 'COMMANDS'):
+        return dispatch(words, name, module.COMMANDS, module.HELP)
+    return module.run(command_parser(name, module).parse_args(words))
 
 
-def overview() -> Parser:
-    """The parser behind `gen --help`."""
-    width = max(map(len, COMMANDS))
-    listing = '\n'.join(f'  {name:{width}}  {text}' for name, text in COMMANDS.items())
+def overview(group: str, commands: Mapping[str, str], text: str) -> Parser:
+    """The parser behind `gen --help` and `gen GROUP --help`."""
+    width = max(map(len, commands))
+    listing = '\n'.join(f'  {name:{width}}  {line}' for name, line in commands.items())
+    prog = f'gen {group}'.strip()
     parser = Parser(
-        prog='gen',
-        usage='gen COMMAND [ARGUMENTS]',
+        prog=prog,
+        usage=f'{prog} COMMAND [ARGUMENTS]',
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Record physical interaction, train one policy from it, run it on any arm.\n\n'
-        f'commands:\n{listing}',
-        epilog='gen COMMAND --help explains one.\n'
-        'gen python ARGS and gen exec COMMAND run anything in the same environment.',
+        description=f'{text}\n\ncommands:\n{listing}',
+        epilog=f'{prog} COMMAND --help explains one.' + ('' if group else f'\n{FOOTER}'),
     )
     add_debug(parser)
     return parser

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gen_nodes.cli import hil
 from gen_nodes.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +42,7 @@ def test_help_lists_every_command_and_imports_neither_torch_nor_ros():
 @pytest.mark.parametrize('command', COMMANDS)
 def test_every_listed_command_exists_and_explains_itself(command, capsys):
     module = importlib.import_module(f'gen_nodes.cli.{command}')
-    assert module.HELP and callable(module.run)
+    assert module.HELP and (hasattr(module, 'COMMANDS') or callable(module.run))
     with pytest.raises(SystemExit) as end:
         main([command, '--help'])
     assert end.value.code == 0 and f'usage: gen {command}' in capsys.readouterr().out
@@ -52,6 +53,16 @@ def test_an_unknown_command_names_the_nearest():
     assert done.returncode == 2 and done.stdout == ''
     assert done.stderr.startswith("gen: unknown command 'evla'. Did you mean 'eval'?")
     assert done.stderr.count('\n') == 1
+
+
+def test_a_group_lists_its_commands_and_a_wrong_one_names_the_nearest():
+    listed = gen('hil', '--help')
+    assert listed.returncode == 0 and 'usage: gen hil COMMAND' in listed.stdout
+    for name, help_line in hil.COMMANDS.items():
+        assert f'{name} ' in listed.stdout and help_line in listed.stdout
+    done = gen('hil', 'hostil')
+    assert done.returncode == 2 and done.stdout == '' and done.stderr.count('\n') == 1
+    assert done.stderr.startswith("gen: unknown hil command 'hostil'. Did you mean 'hostile'?")
 
 
 def test_an_unknown_robot_is_one_line_with_the_nearest_name():
