@@ -176,6 +176,19 @@ class ControllerState:
     ticks: int
     missed: int
     worst_gap_s: float
+    since_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A node says that it is there and whether it can do its job (msg Heartbeat)."""
+
+    stamp_ns: int
+    node: str
+    fit: bool
+    since_ns: int
+    cause: str = ''
+    next_step: str = ''
 
 
 class EpisodeEvent(IntEnum):

@@ -20,6 +20,7 @@ from gen_nodes.types import (
     ControllerState,
     Episode,
     EpisodeEvent,
+    Heartbeat,
     JointSample,
     Mode,
     Observation,
@@ -544,6 +545,7 @@ def controller_state_message(m: Messages, s: ControllerState) -> Any:
         ticks=s.ticks,
         missed=s.missed,
         worst_gap_s=s.worst_gap_s,
+        since=time_message(m, s.since_ns),
     )
 
 
@@ -560,6 +562,32 @@ def controller_state_of(message: Any) -> ControllerState:
         message.ticks,
         message.missed,
         message.worst_gap_s,
+        time_ns(message.since),
+    )
+
+
+def heartbeat_message(m: Messages, h: Heartbeat) -> Any:
+    """gen_stack/Heartbeat."""
+    return m.make(
+        'gen_stack/msg/Heartbeat',
+        header=header(m, h.stamp_ns),
+        node=h.node,
+        fit=h.fit,
+        since=time_message(m, h.since_ns),
+        cause=h.cause,
+        next_step=h.next_step,
+    )
+
+
+def heartbeat_of(message: Any) -> Heartbeat:
+    """Heartbeat of its message."""
+    return Heartbeat(
+        stamp_ns(message),
+        message.node,
+        message.fit,
+        time_ns(message.since),
+        message.cause,
+        message.next_step,
     )
 
 

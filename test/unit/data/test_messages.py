@@ -23,6 +23,7 @@ from gen_nodes.types import (
     ControllerState,
     Episode,
     EpisodeEvent,
+    Heartbeat,
     JointSample,
     Mode,
     Observation,
@@ -83,7 +84,8 @@ CHUNK = ActionChunk(
     RNG.normal(size=(3, 2)),
     RNG.random((3, 2)),
 )
-STATE = ControllerState(T, Mode.HOLDING, 'why', 'what next', 0.5, -1.0, 5, 6, 7, 0.25)
+STATE = ControllerState(T, Mode.HOLDING, 'why', 'what next', 0.5, -1.0, 5, 6, 7, 0.25, T - 3)
+HEARTBEAT = Heartbeat(T, 'data_recorder', False, T - 9, 'disk full', 'free the disk')
 EPISODE = Episode(T, EpisodeEvent.STOP, 'e1', 'touch', 'reach', 'success', 'note')
 ROUND_TRIPS = [
     (
@@ -103,6 +105,12 @@ ROUND_TRIPS = [
         STATE,
         convert.controller_state_message,
         convert.controller_state_of,
+    ),
+    (
+        'gen_stack/msg/Heartbeat',
+        HEARTBEAT,
+        convert.heartbeat_message,
+        convert.heartbeat_of,
     ),
     ('gen_stack/msg/Episode', EPISODE, convert.episode_message, convert.episode_of),
 ]
