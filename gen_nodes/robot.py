@@ -19,16 +19,22 @@ import numpy as np
 from gen_nodes.errors import RobotError, unknown_name
 from gen_nodes.joints import CAPS, JointSpec, read_joints
 from gen_nodes.reading import Section, parse_yaml, read_text
+from gen_nodes.safety import (
+    CollisionSpec,
+    EstopSpec,
+    Fence,
+    SafetyTopic,
+    WrenchLimit,
+    read_safety,
+)
 from gen_nodes.urdf import PositionVelocity, Urdf, read_urdf
 from gen_nodes.wiring import (
     CommandPath,
     ControlSpec,
     Mount,
-    SafetyTopic,
     StateSpec,
     StreamSpec,
     read_control,
-    read_safety_topics,
     read_streams,
 )
 
@@ -36,18 +42,23 @@ if TYPE_CHECKING:
     from gen_nodes.kinematics import Kinematics
 
 __all__ = [
+    'CollisionSpec',
     'CommandPath',
     'ControlSpec',
+    'EstopSpec',
+    'Fence',
     'JointSpec',
     'Mount',
     'RobotSpec',
     'SafetyTopic',
     'StateSpec',
     'StreamSpec',
+    'WrenchLimit',
     'known_robots',
     'load_robot',
     'resource_root',
 ]
+
 
 @dataclass(frozen=True, eq=False)  # compare by sha256
 class RobotSpec:
@@ -64,6 +75,10 @@ class RobotSpec:
     state: StateSpec
     control: ControlSpec
     safety_topics: tuple[SafetyTopic, ...]
+    estop: EstopSpec
+    wrench_limit: WrenchLimit | None
+    self_collision: CollisionSpec | None  # None: not watched
+    fences: tuple[Fence, ...]
     sha256: str  # of URDF and YAML together
     source: Path  # the YAML
     joint_names: tuple[str, ...] = field(init=False)
@@ -169,6 +184,7 @@ def _spec(path: Path, config: Section, urdf_xml: str, urdf: Urdf, sha256: str) -
     joints = read_joints(config, urdf, safety)
     names = tuple(joint.name for joint in joints)
     streams = read_streams(config.section('streams'))
+    stops = read_safety(safety, streams, urdf.links)
     spec = RobotSpec(
         name=path.stem,
         display_name=config.text('display_name'),
@@ -180,7 +196,11 @@ def _spec(path: Path, config: Section, urdf_xml: str, urdf: Urdf, sha256: str) -
         streams=MappingProxyType(streams),
         state=_state(config, streams),
         control=read_control(config.section('control'), names),
-        safety_topics=read_safety_topics(safety),
+        safety_topics=stops.topics,
+        estop=stops.estop,
+        wrench_limit=stops.wrench_limit,
+        self_collision=stops.self_collision,
+        fences=stops.fences,
         sha256=sha256,
         source=path,
     )

@@ -1,4 +1,4 @@
-"""The wiring half of a robot YAML: streams, command paths, safety topics.
+"""The wiring half of a robot YAML: streams and command paths.
 
 Public through `robot.py`.
 """
@@ -14,9 +14,16 @@ from gen_nodes.errors import RobotError, unknown_name
 from gen_nodes.reading import Section
 
 STREAM_TYPES = ('joint_states', 'camera', 'wrench', 'tactile', 'audio')
-PATH_KINDS = ('forward_position',)  # std_msgs/Float64MultiArray, positions in the order of `joints`
+FORWARD_POSITION = 'forward_position'  # std_msgs/Float64MultiArray in the order of `joints`
+FORWARD_VELOCITY = 'forward_velocity'  # the same with velocities
+JOINT_TRAJECTORY = 'joint_trajectory'  # trajectory_msgs/JointTrajectory: next point and a brake
+GRIPPER_ACTION = 'gripper_action'  # an action of control_msgs; `topic` is its name
+PATH_KINDS = (FORWARD_POSITION, FORWARD_VELOCITY, JOINT_TRAJECTORY, GRIPPER_ACTION)
+ACTION_TYPES = (
+    'control_msgs/action/GripperCommand',
+    'control_msgs/action/ParallelGripperCommand',
+)
 TOPIC = re.compile(r'^/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$')
-TOPIC_TYPE = re.compile(r'^[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*$')
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,17 @@ class StateSpec:
 
 @dataclass(frozen=True)
 class CommandPath:
-    """One command topic and the joints it drives, in its order."""
+    """One command topic and the joints it drives, in its order.
+
+    Of a gripper_action: `topic` is the action's name, `type` its type, `max_effort` [N or N m] goes
+    with every goal (None: the driver's own).
+    """
 
     kind: str
     topic: str
     joints: tuple[str, ...]
+    type: str = ''
+    max_effort: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,15 +94,6 @@ class ControlSpec:
     rate_hz: float
     paths: tuple[CommandPath, ...]
     chunk_timeout_s: float
-
-
-@dataclass(frozen=True)
-class SafetyTopic:
-    """A latched topic of the driver; no command may go out while its `data` is `stop_when`."""
-
-    topic: str
-    type: str
-    stop_when: bool
 
 
 def read_streams(section: Section) -> dict[str, StreamSpec]:
@@ -123,7 +127,7 @@ def _stream(name: str, section: Section) -> StreamSpec:
         MappingProxyType(
             _camera_topics(section.section('topics'))
             if camera
-            else {'data': _topic(section, 'topic')}
+            else {'data': read_topic(section, 'topic')}
         ),
         rate,
         policy_rate,
@@ -141,8 +145,8 @@ def _stream(name: str, section: Section) -> StreamSpec:
 
 
 def _camera_topics(section: Section) -> dict[str, str]:
-    topics = {key: _topic(section, key) for key in ('rgb', 'info')}
-    topics |= {key: _topic(section, key) for key in ('depth', 'pose') if key in section}
+    topics = {key: read_topic(section, key) for key in ('rgb', 'info')}
+    topics |= {key: read_topic(section, key) for key in ('depth', 'pose') if key in section}
     section.close()
     return topics
 
@@ -156,7 +160,8 @@ def _mount(section: Section) -> Mount:
     return mount
 
 
-def _topic(section: Section, key: str) -> str:
+def read_topic(section: Section, key: str) -> str:
+    """A ROS topic name; raises ConfigError."""
     topic = section.text(key)
     if not TOPIC.match(topic):
         raise section.error(key, topic, 'must be a ROS topic name such as /joint_states')
@@ -191,23 +196,22 @@ def read_control(section: Section, joints: tuple[str, ...]) -> ControlSpec:
 
 
 def _path(section: Section, joints: tuple[str, ...]) -> CommandPath:
+    kind = section.text('kind', valid=PATH_KINDS)
+    action = kind == GRIPPER_ACTION
     path = CommandPath(
-        section.text('kind', valid=PATH_KINDS), _topic(section, 'topic'), section.texts('joints')
+        kind,
+        read_topic(section, 'topic'),
+        section.texts('joints'),
+        section.text('type', valid=ACTION_TYPES) if action else '',
+        section.number('max_effort', 0, 1e5, default=None) if action else None,
     )
     section.close()
     for name in path.joints:
         if name not in joints:
             raise RobotError(f'{section.where}: {unknown_name("joint", name, joints)}')
+    if action and len(path.joints) != 1:
+        raise RobotError(
+            f"{section.where}: gripper_action '{path.topic}' moves exactly one joint, "
+            f'{len(path.joints)} given; give each its own path'
+        )
     return path
-
-
-def read_safety_topics(section: Section) -> tuple[SafetyTopic, ...]:
-    """Safety topics of `safety.topics`; raises ConfigError."""
-    topics = []
-    for entry in section.sections('topics', ()):
-        kind = entry.text('type')
-        if not TOPIC_TYPE.match(kind):
-            raise entry.error('type', kind, 'must be a message type such as std_msgs/msg/Bool')
-        topics.append(SafetyTopic(_topic(entry, 'topic'), kind, entry.flag('stop_when')))
-        entry.close()
-    return tuple(topics)
