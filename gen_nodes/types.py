@@ -189,6 +189,7 @@ class Heartbeat:
     since_ns: int
     cause: str = ''
     next_step: str = ''
+    instance: int = 0
 
 
 class EpisodeEvent(IntEnum):

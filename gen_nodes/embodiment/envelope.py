@@ -1,5 +1,5 @@
-"""What a command may never leave: position, velocity, acceleration and jerk, for any number of
-joints.
+"""What a command may never leave: position, velocity, acceleration, jerk, and clearance from itself
+and from fences, for any number of joints.
 
 Published positions are judged by their finite differences at the nominal period. Two ways lead to
 the next position:
@@ -10,9 +10,10 @@ the next position:
   (Berscheid and Kroeger, 'Jerk-limited Real-time Trajectory Generation with Arbitrary Target
   States', RSS 2021).
 
-Either is taken only if a brake from the state it leads to stays inside the limits. A joint without
-that proof follows the brake of the previous step instead, whose proof was given then. So a way to
-stop exists at every step.
+Either is taken only if a brake from the state it leads to stays inside the limits and clear of
+every obstacle. A joint without that proof follows the brake of the previous step instead, whose
+proof was given then; where clearance cannot be proven, all joints do. So a way to stop exists at
+every step.
 """
 
 from __future__ import annotations
@@ -22,29 +23,31 @@ from dataclasses import dataclass
 import numpy as np
 import ruckig
 
+from gen_nodes.embodiment.clearance import Clearance
 from gen_nodes.embodiment.limits import Limits
-from gen_nodes.errors import GenError
+from gen_nodes.embodiment.stop import (
+    PLAN_ACCELERATION,
+    PLAN_JERK,
+    PLAN_VELOCITY,
+    EnvelopeError,
+    State,
+    Stop,
+    StopBound,
+    StopPath,
+    StopSamples,
+    solved,
+    stoppable,
+)
 
-PLAN_VELOCITY, PLAN_ACCELERATION, PLAN_JERK = (
-    0.999,
-    0.999,
-    0.99,
-)  # Ruckig's rounding stays inside the rest
 DIRECT = 1 - 1e-6
 OUTSIDE_TOLERANCE = 0.05
 BRAKE_SAMPLES, BOUND_MARGIN, STILL = 20, 2e-3, 1e-9
 SLOWEST_CEILING = 1e-3
-FRAME, FRAME_ACCELERATION = (
-    0.95,
-    0.8,
-)  # of the limits: the rest is for catching up with the reference
+FRAME, FRAME_ACCELERATION = 0.95, 0.8  # of the limits: the rest is for catching up
+STOP_ROWS = 8
 
 
-class EnvelopeError(GenError):
-    """The envelope cannot command this robot from here."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One command: position, velocity, acceleration (N,), and the limits that shaped it as
     'joint:limit'.
@@ -56,55 +59,45 @@ class Step:
     active: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _State:
-    """A point of a motion with continuous acceleration, (N,) each."""
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares (N,) of the velocity limits that may be used upwards and downwards."""
 
-    p: np.ndarray
-    v: np.ndarray
-    a: np.ndarray
-
-    def where(self, mask: np.ndarray, other: _State) -> _State:
-        """This state where `mask` holds, the other elsewhere."""
-        return _State(
-            *(np.where(mask, x, y) for x, y in zip(self.astuple(), other.astuple(), strict=True))
-        )
-
-    def astuple(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.p, self.v, self.a
+    up: np.ndarray
+    down: np.ndarray
 
 
 class Envelope:
     """One robot's motion, a period at a time. `start` first, then `follow` or `brake` once per
     period.
+
+    clearance: keeps the robot off itself and off fences; None: nothing to keep off.
     """
 
-    def __init__(self, limits: Limits, period_s: float):
+    def __init__(self, limits: Limits, period_s: float, clearance: Clearance | None = None):
         self.limits = limits
         self.period_s = period_s
-        self._solver = ruckig.Ruckig(limits.n)
-        self._plan, self._stop = ruckig.Trajectory(limits.n), ruckig.Trajectory(limits.n)
-        self._plan_input = self._input(ruckig.ControlInterface.Position)
-        self._stop_input = self._input(ruckig.ControlInterface.Velocity)
-        self._direct_jerk = DIRECT * limits.jerk * period_s**3
-        self._direct_acceleration = DIRECT * limits.acceleration * period_s**2
-        self._direct_velocity = DIRECT * limits.velocity * period_s
-        self._half_peak = 0.5 / (PLAN_JERK * limits.jerk)
-        self._always = np.ones(limits.n, dtype=bool)
+        self._clearance = clearance
+        self._stop, self._bound = Stop(limits), StopBound(limits)
+        self._solver, self._plan = ruckig.Ruckig(limits.n), ruckig.Trajectory(limits.n)
+        self._plan_input = self._make_plan_input()
+        h = period_s
+        self._most = DIRECT * np.stack(  # greatest differences of order 1, 2, 3
+            [limits.velocity * h, limits.acceleration * h**2, limits.jerk * h**3]
+        )
+        self._full_lower, self._full_upper = limits.full_speed()
+        self._differences, self._sizes = np.empty((2, 3, limits.n))
+        self._checks = np.empty((6, limits.n), dtype=bool)
 
-    def _input(self, interface: ruckig.ControlInterface) -> ruckig.InputParameter:
-        limits = self.limits
-        out = ruckig.InputParameter(limits.n)
-        out.control_interface = interface
+    def _make_plan_input(self) -> ruckig.InputParameter:
+        out, zeros = ruckig.InputParameter(self.limits.n), [0.0] * self.limits.n
+        out.control_interface = ruckig.ControlInterface.Position
         out.synchronization = ruckig.Synchronization.No
-        out.max_velocity = (PLAN_VELOCITY * limits.velocity).tolist()
-        out.min_velocity = (-PLAN_VELOCITY * limits.velocity).tolist()
-        out.max_acceleration = (PLAN_ACCELERATION * limits.acceleration).tolist()
-        out.max_jerk = (PLAN_JERK * limits.jerk).tolist()
-        zeros = [0.0] * limits.n
-        out.current_position = out.target_position = out.target_velocity = zeros
-        out.target_acceleration = zeros
+        out.max_jerk = (PLAN_JERK * self.limits.jerk).tolist()
+        out.target_position = out.target_velocity = out.target_acceleration = zeros
         return out
+
+    # State
 
     def start(self, position_N: np.ndarray) -> None:
         """Stand still at `position_N`. Raises EnvelopeError where a joint is clearly outside its
@@ -120,10 +113,14 @@ class Envelope:
                 f'{limits.hard_lower[worst]:.4f} to {limits.hard_upper[worst]:.4f}: '
                 "move it inside by the robot's own means"
             )
-        self._state = _State(p, np.zeros(limits.n), np.zeros(limits.n))
-        self._history = p, p
-        self._rate, self._on_reference = np.zeros(limits.n), np.zeros(limits.n, dtype=bool)
+        zeros = np.zeros(limits.n)
+        self._state = State(p, zeros, zeros)
+        self._step, self._bend = zeros, zeros  # first and second difference of what was published
+        self._rate, self._on_reference = zeros, np.zeros(limits.n, dtype=bool)
+        self._passing = False  # the last command was the reference, for every joint
         self._lower, self._upper = np.minimum(limits.lower, p), np.maximum(limits.upper, p)
+        if self._clearance is not None:
+            self._clearance.start(p)
 
     @property
     def position(self) -> np.ndarray:
@@ -134,63 +131,135 @@ class Envelope:
         return self._state.v
 
     @property
-    def at_rest(self) -> bool:
-        return not (self._state.v.any() or self._state.a.any())
+    def step(self) -> np.ndarray:
+        """Last position less the one before, (N,)."""
+        return self._step
 
-    def follow(self, wanted: np.ndarray, rate: np.ndarray) -> Step:
+    @property
+    def at_rest(self) -> bool:
+        return self._state.at_rest
+
+    def stop_path(self) -> StopPath:
+        """The stop from the last command on, which was proven when that was chosen."""
+        self._stop.solve(self._state)
+        return self._stop.path(self.period_s, STOP_ROWS)
+
+    def shift(self, by_N: np.ndarray) -> None:
+        """The same motion from another place: for a robot that is commanded by velocity, whose
+        place only measurement tells.
+        """
+        self._state = State(self._state.p + by_N, self._state.v, self._state.a)
+        self._passing = False
+        self._widen(self._state.p)
+
+    # Steps
+
+    def follow(self, wanted: np.ndarray, rate: np.ndarray, share: float = 1.0) -> Step:
         """The next command towards the reference: on it where the limits allow, else the fastest
         way back to it.
 
         wanted, rate: (N,) position and velocity of the reference at the instant that is being
-        commanded.
+        commanded. share: of the velocity limits, that may be used now.
         """
+        shares = self._shares(share)
+        if shares is None and self._passing and self._passes(wanted):
+            self._rate = rate.copy()  # what is kept must not change with the caller's arrays
+            return self._advance(self._direct(wanted.copy()), ())
         target = np.minimum(np.maximum(wanted, self._lower), self._upper)
         rate = np.where(target == wanted, rate, 0.0)
+        up, down = self._speeds(shares)
+        free = self._free(target, rate, shares)
         direct = self._direct(target)
-        free = self._free(target, rate)
-        candidate = direct if free.all() else direct.where(free, self._planned(target, rate, ~free))
+        candidate = (
+            direct
+            if free.all()
+            else direct.where(free, self._planned(target, rate, ~free, up, down))
+        )
         proven = self._proven(candidate)
-        self._rate, self._on_reference = rate, free & proven
         if not proven.all():
             candidate = candidate.where(proven, self._braked())
-        active = self._active(candidate, self._on_reference, target != wanted)
+        clear = self._clear(candidate, mixed=not proven.all())
+        if not clear:
+            candidate, proven = self._braked(), np.zeros_like(proven)
+        self._rate, self._on_reference = rate, free & proven
+        self._passing = bool(self._on_reference.all()) and bool((target == wanted).all())
+        active = self._active(candidate, target != wanted, shares, up, down, clear)
         return self._advance(candidate, active)
 
     def brake(self) -> Step:
         """The next command of the quickest stop; stands still once at rest."""
-        self._on_reference[:] = False
+        self._on_reference, self._passing = np.zeros_like(self._on_reference), False
         return self._advance(self._state if self.at_rest else self._braked(), ())
 
-    def _direct(self, target: np.ndarray) -> _State:
+    def _advance(self, state: State, active: tuple[str, ...]) -> Step:
+        step = state.p - self._state.p
+        self._bend, self._step = step - self._step, step
+        self._state = state
+        if not self._passing:
+            self._widen(state.p)
+        if self._clearance is not None:
+            self._clearance.accept(state.p)
+        return Step(state.p, state.v, state.a, active)
+
+    def _widen(self, p: np.ndarray) -> None:
+        """Soft limits reach out to a robot that stands beyond them, and follow it back."""
+        limits = self.limits
+        self._lower = np.minimum(limits.lower, np.maximum(self._lower, p))
+        self._upper = np.maximum(limits.upper, np.minimum(self._upper, p))
+
+    # The direct way
+
+    def _passes(self, target: np.ndarray) -> bool:
+        """Whether the target needs no planner: reachable in one step, with a stop that a bound
+        already shows to stay inside every limit.
+        """
+        d, size, check = self._differences, self._sizes, self._checks
+        np.subtract(target, self._state.p, out=d[0])
+        np.subtract(d[0], self._step, out=d[1])
+        np.subtract(d[1], self._bend, out=d[2])
+        np.abs(d, out=size)
+        np.less_equal(size, self._most, out=check[:3])
+        h = self.period_s
+        bend = size[1] * (1 / h**2)
+        peak = self._bound.peak((size[0] + 0.5 * size[1]) * (1 / h), bend)
+        reach = self._bound.reach(peak, bend)
+        np.less_equal(peak, self.limits.velocity, out=check[3])
+        np.less_equal(target + reach, self._full_upper, out=check[4])
+        np.greater_equal(target - reach, self._full_lower, out=check[5])
+        if not check.all():
+            return False
+        if self._clearance is None:
+            return True
+        samples = StopSamples(self._stop, self._direct(target), self.limits.acceleration)
+        return self._clearance.proves(target, reach, samples)
+
+    def _direct(self, target: np.ndarray) -> State:
         """The state on the target whose motion continues the published positions.
 
         With velocity + half a period of acceleration, every finite difference across the seam
         between published positions and a motion from here is a weighted mean of values inside the
         limits.
         """
-        newest, older = self._state.p, self._history[0]
-        step = target - newest
-        bend = step - (newest - older)
+        step = target - self._state.p
+        bend = step - self._step
         h = self.period_s
-        return _State(target, (step + 0.5 * bend) / h, bend / h**2)
+        return State(target, (step + 0.5 * bend) * (1 / h), bend * (1 / h**2))
 
-    def _free(self, target: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    def _free(self, target: np.ndarray, rate: np.ndarray, shares: Shares | None) -> np.ndarray:
         """Mask of joints that may take the target as it is, by finite differences of what is
         published.
         """
-        newest, (older, oldest) = self._state.p, self._history
-        step = target - newest
-        bend = step - (newest - older)
-        twist = bend - (newest - 2 * older + oldest)
-        free = (
-            (np.abs(step) <= self._direct_velocity)
-            & (np.abs(bend) <= self._direct_acceleration)
-            & (np.abs(twist) <= self._direct_jerk)
-            & (self._on_reference | self._stays(rate, step, bend))
-        )
+        step = target - self._state.p
+        bend = step - self._step
+        sizes = np.abs([step, bend, bend - self._bend])
+        free = (sizes <= self._most).all(axis=0)
+        free &= self._on_reference | self._stays(rate, step, bend)
+        h = DIRECT * self.period_s
+        if shares is not None:
+            most = h * self.limits.velocity
+            free &= (step <= shares.up * most) & (step >= -shares.down * most)
         if self.limits.bounds is not None:
-            up, down = self.limits.bounds.speeds(np.stack([newest, target]))
-            h = DIRECT * self.period_s
+            up, down = self.limits.bounds.speeds(np.stack([self._state.p, target]))
             free &= (step <= up.min(axis=0) * h) & (step >= -down.min(axis=0) * h)
         return free
 
@@ -202,12 +271,21 @@ class Envelope:
         ahead = (rate - self._rate) * h
         next_bend = rate * h + 0.5 * ahead - step
         return (
-            (np.abs(next_bend) <= self._direct_acceleration)
-            & (np.abs(next_bend - bend) <= self._direct_jerk)
-            & (np.abs(ahead - next_bend) <= self._direct_jerk)
+            (np.abs(next_bend) <= self._most[1])
+            & (np.abs(next_bend - bend) <= self._most[2])
+            & (np.abs(ahead - next_bend) <= self._most[2])
         )
 
-    def _planned(self, target: np.ndarray, rate: np.ndarray, planned: np.ndarray) -> _State:
+    # The planned way
+
+    def _planned(
+        self,
+        target: np.ndarray,
+        rate: np.ndarray,
+        planned: np.ndarray,
+        up: np.ndarray,
+        down: np.ndarray,
+    ) -> State:
         """The state one period along Ruckig's way to the reference, taken to go on at its present
         acceleration.
 
@@ -215,24 +293,21 @@ class Envelope:
         the same.
         """
         state, given, h = self._state, self._plan_input, self.period_s
-        up, down = self._ceilings()
         frame_v, frame_a = self._frame(target, rate, up, down)
         most = PLAN_ACCELERATION * self.limits.acceleration
         given.enabled = planned.tolist()
         turn, least = np.abs(frame_a) * h, SLOWEST_CEILING * self.limits.velocity
         given.max_velocity = np.maximum(up - turn - frame_v, least).tolist()
         given.min_velocity = np.minimum(turn - down - frame_v, -least).tolist()
-        given.max_acceleration, given.min_acceleration = (
-            (most - frame_a).tolist(),
-            (-most - frame_a).tolist(),
-        )
+        given.max_acceleration = (most - frame_a).tolist()
+        given.min_acceleration = (-most - frame_a).tolist()
         given.current_position = (state.p - (target - frame_v * h + 0.5 * frame_a * h**2)).tolist()
         given.current_velocity = (state.v - (frame_v - frame_a * h)).tolist()
         given.current_acceleration = (state.a - frame_a).tolist()
-        if not self._solve(given, self._plan):
+        if not solved(self._solver, given, self._plan):
             return self._braked()
         p, v, a = (np.array(x) for x in self._plan.at_time(h))
-        return _State(p + target, v + frame_v, a + frame_a)
+        return State(p + target, v + frame_v, a + frame_a)
 
     def _frame(
         self, target: np.ndarray, rate: np.ndarray, up: np.ndarray, down: np.ndarray
@@ -241,7 +316,7 @@ class Envelope:
         room to catch up.
         """
         limits = self.limits
-        slowest = _stoppable(np.minimum(self._upper - target, target - self._lower), limits)
+        slowest = stoppable(np.minimum(self._upper - target, target - self._lower), limits)
         velocity = np.minimum(
             np.maximum(rate, -np.minimum(slowest, FRAME * down)), np.minimum(slowest, FRAME * up)
         )
@@ -250,43 +325,50 @@ class Envelope:
         most = FRAME_ACCELERATION * limits.acceleration
         return velocity, np.where(smooth, np.minimum(np.maximum(acceleration, -most), most), 0.0)
 
-    def _ceilings(self) -> tuple[np.ndarray, np.ndarray]:
+    def _shares(self, share: float) -> Shares | None:
+        """What may be used of the velocity limits now; None: all of them."""
+        near = None if self._clearance is None else self._clearance.ceilings(self._state.p)
+        if near is None and share >= 1.0:
+            return None
+        up, down = near or (np.ones(self.limits.n),) * 2
+        return Shares(np.minimum(up, share), np.minimum(down, share))
+
+    def _speeds(self, shares: Shares | None) -> tuple[np.ndarray, np.ndarray]:
         """Greatest speeds up and down for the plan, (N,)."""
         fastest = PLAN_VELOCITY * self.limits.velocity
-        if self.limits.bounds is None:
-            return fastest, fastest
-        p, v = self._state.p, self._state.v
-        up, down = self.limits.bounds.ceilings(np.stack([p, p + 2 * self.period_s * v]))
+        up, down = fastest, fastest
+        if self.limits.bounds is not None:
+            p, v = self._state.p, self._state.v
+            ups, downs = self.limits.bounds.ceilings(np.stack([p, p + 2 * self.period_s * v]))
+            up, down = np.minimum(ups.min(axis=0), up), np.minimum(downs.min(axis=0), down)
+        if shares is not None:
+            up, down = np.minimum(up, shares.up * fastest), np.minimum(down, shares.down * fastest)
         floor = SLOWEST_CEILING * fastest
-        return (
-            np.minimum(np.maximum(up.min(axis=0), floor), fastest),
-            np.minimum(np.maximum(down.min(axis=0), floor), fastest),
-        )
+        return np.maximum(up, floor), np.maximum(down, floor)
 
-    def _proven(self, state: _State) -> np.ndarray:
+    # The proof
+
+    def _proven(self, state: State) -> np.ndarray:
         """Mask of joints whose quickest stop from `state` stays inside position and velocity
         limits.
         """
-        self._solve_stop(state)
-        extrema = self._stop.position_extrema
-        highest = state.p + np.array([x.max for x in extrema])
-        lowest = state.p + np.array([x.min for x in extrema])
-        peak = state.v + state.a * np.abs(state.a) * self._half_peak
-        fastest = np.maximum(np.abs(state.v), np.abs(peak))
+        self._stop.solve(state)
+        lowest, highest = self._stop.extrema()
+        fastest = self._stop.fastest()
         step = state.p - self._state.p
         proven = (
             (highest <= self._upper)
             & (lowest >= self._lower)
             & (fastest <= self.limits.velocity)
             & (np.abs(state.a) <= self.limits.acceleration)
-            & (np.abs(step) <= self._direct_velocity)
+            & (np.abs(step) <= self._most[0])
         )
         if self.limits.bounds is not None:
-            proven &= self._below_bounds(state.p, np.stack([highest, lowest]), fastest, step)
+            proven &= self._below_bounds(np.stack([highest, lowest]), fastest, step)
         return proven
 
     def _below_bounds(
-        self, start: np.ndarray, extrema: np.ndarray, fastest: np.ndarray, step: np.ndarray
+        self, extrema: np.ndarray, fastest: np.ndarray, step: np.ndarray
     ) -> np.ndarray:
         """Mask of joints whose stop stays below the position-dependent velocity bounds.
 
@@ -301,67 +383,58 @@ class Envelope:
         slow = fastest <= DIRECT * np.minimum(up.min(axis=0), down.min(axis=0))
         if slow.all():
             return in_step
-        times = np.linspace(0.0, self._stop.duration, BRAKE_SAMPLES)
-        samples = [self._stop.at_time(t)[:2] for t in times]
-        q, v = start + np.array([s[0] for s in samples]), np.array([s[1] for s in samples])
+        q, v = self._stop.samples(np.linspace(0.0, self._stop.duration, BRAKE_SAMPLES))
         up, down = self.limits.bounds.speeds(q)
         margin = BOUND_MARGIN * self.limits.velocity
         below = (v <= np.maximum(up - margin, 0.0)) & (v >= np.minimum(margin - down, 0.0))
         return in_step & (slow | (below | (np.abs(v) < STILL)).all(axis=0))
 
-    def _braked(self) -> _State:
-        """The state one period along the quickest stop from the present state."""
-        self._solve_stop(self._state)
-        p, v, a = (np.array(x) for x in self._stop.at_time(self.period_s))
-        moving = np.array(self._stop.independent_min_durations) > self.period_s
-        return _State(self._state.p + p, np.where(moving, v, 0.0), np.where(moving, a, 0.0))
-
-    def _solve_stop(self, state: _State) -> None:
-        """Ruckig's quickest stop, positions counted from `state`: its extrema always contain
-        zero.
+    def _clear(self, state: State, *, mixed: bool) -> bool:
+        """Whether the whole robot stays clear along the stop from `state`. mixed: that stop is not
+        the one that was solved last.
         """
-        given = self._stop_input
-        given.current_velocity = state.v.tolist()
-        given.current_acceleration = state.a.tolist()
-        if not self._solve(given, self._stop):
-            raise EnvelopeError(f'no stop found from {state}')
+        if self._clearance is None:
+            return True
+        if mixed:
+            self._stop.solve(state)
+        lowest, highest = self._stop.extrema()
+        reach = np.maximum(highest - state.p, state.p - lowest)
+        samples = StopSamples(self._stop, state, self.limits.acceleration)
+        return self._clearance.proves(state.p, reach, samples)
 
-    def _solve(self, given: ruckig.InputParameter, solution: ruckig.Trajectory) -> bool:
-        try:
-            result = self._solver.calculate(given, solution)
-        except (
-            ruckig.RuckigError,
-            ValueError,
-        ):  # ValueError: a result code that the binding does not name
-            return False
-        return result in (ruckig.Result.Working, ruckig.Result.Finished)
+    def _braked(self) -> State:
+        """The state one period along the quickest stop from the present state."""
+        self._stop.solve(self._state)
+        return self._stop.after(self.period_s)
+
+    # What is told
 
     def _active(
-        self, state: _State, on_reference: np.ndarray, clipped: np.ndarray
+        self,
+        state: State,
+        clipped: np.ndarray,
+        shares: Shares | None,
+        up: np.ndarray,
+        down: np.ndarray,
+        clear: bool,
     ) -> tuple[str, ...]:
         """Names of the limits that keep the command off the reference."""
-        if on_reference.all() and not clipped.any():
+        if self._passing:
             return ()
         limits = self.limits
-        up, down = self._ceilings()
+        if not clear:
+            return tuple(f'{name}:clearance' for name in limits.names)
         fast = (state.v >= 0.99 * up) | (state.v <= -0.99 * down)
-        hard = np.abs(state.a) >= 0.99 * PLAN_ACCELERATION * limits.acceleration
-        kinds = np.select([clipped, fast, hard], ['position', 'velocity', 'acceleration'], 'jerk')
-        return tuple(
-            f'{limits.names[i]}:{kinds[i]}' for i in np.flatnonzero(clipped | ~on_reference)
+        near = (
+            np.zeros(limits.n, bool)
+            if shares is None
+            else fast & (np.minimum(shares.up, shares.down) < 1.0)
         )
-
-    def _advance(self, state: _State, active: tuple[str, ...]) -> Step:
-        self._history = self._state.p, self._history[0]
-        self._state = state
-        self._lower = np.minimum(self.limits.lower, np.maximum(self._lower, state.p))
-        self._upper = np.maximum(self.limits.upper, np.minimum(self._upper, state.p))
-        return Step(state.p, state.v, state.a, active)
-
-
-def _stoppable(distance: np.ndarray, limits: Limits) -> np.ndarray:
-    """A speed from which a stop fits into `distance`: v^2 / 2a + v a / 2j = d bounds the
-    jerk-limited distance above.
-    """
-    ratio = limits.acceleration**2 / limits.jerk
-    return 0.5 * (np.sqrt(ratio**2 + 8 * limits.acceleration * np.maximum(distance, 0.0)) - ratio)
+        hard = np.abs(state.a) >= 0.99 * PLAN_ACCELERATION * limits.acceleration
+        kinds = np.select(
+            [clipped, near, fast, hard],
+            ['position', 'slowed', 'velocity', 'acceleration'],
+            'jerk',
+        )
+        held = clipped | ~self._on_reference
+        return tuple(f'{limits.names[i]}:{kinds[i]}' for i in np.flatnonzero(held))

@@ -40,6 +40,15 @@ class Limits(Frozen):
     def n(self) -> int:
         return len(self.names)
 
+    def full_speed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Between which positions (N,) the full velocity is allowed both ways, inside the soft
+        limits; nowhere (an empty range) where the maker's bounds never reach it.
+        """
+        if self.bounds is None:
+            return self.lower, self.upper
+        lower, upper = self.bounds.reaching(self.velocity)
+        return np.maximum(lower, self.lower), np.minimum(upper, self.upper)
+
 
 @dataclass(frozen=True)
 class VelocityTable(Frozen):
@@ -62,6 +71,14 @@ class VelocityTable(Frozen):
         rows.
         """
         return self._look_up(q_SxN, self.up, self.down)
+
+    def reaching(self, velocity_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ends (N,) of each joint's range in which both speeds are at least `velocity_N`; the
+        speeds fall towards the ends of travel, so it is one range. inf, -inf: there is none.
+        """
+        fast = (self.up >= velocity_N) & (self.down >= velocity_N)
+        q = self.origin + np.arange(len(fast))[:, None] * self.spacing
+        return np.where(fast, q, np.inf).min(axis=0), np.where(fast, q, -np.inf).max(axis=0)
 
     def ceilings(self, q_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Greatest speed up and down that can still be braked in time, at positions (S, N)."""

@@ -572,6 +572,7 @@ def heartbeat_message(m: Messages, h: Heartbeat) -> Any:
         'gen_stack/msg/Heartbeat',
         header=header(m, h.stamp_ns),
         node=h.node,
+        instance=h.instance,
         fit=h.fit,
         since=time_message(m, h.since_ns),
         cause=h.cause,
@@ -588,6 +589,7 @@ def heartbeat_of(message: Any) -> Heartbeat:
         time_ns(message.since),
         message.cause,
         message.next_step,
+        message.instance,
     )
 
 

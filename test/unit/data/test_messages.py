@@ -85,7 +85,7 @@ CHUNK = ActionChunk(
     RNG.random((3, 2)),
 )
 STATE = ControllerState(T, Mode.HOLDING, 'why', 'what next', 0.5, -1.0, 5, 6, 7, 0.25, T - 3)
-HEARTBEAT = Heartbeat(T, 'data_recorder', False, T - 9, 'disk full', 'free the disk')
+HEARTBEAT = Heartbeat(T, 'data_recorder', False, T - 9, 'disk full', 'free it', 4_000_000_001)
 EPISODE = Episode(T, EpisodeEvent.STOP, 'e1', 'touch', 'reach', 'success', 'note')
 ROUND_TRIPS = [
     (
