@@ -35,6 +35,7 @@ COMMANDS = {
     'collect': 'record episodes of an expert as bags, to train from',
     'train': 'train a policy from bags',
     'shadow': 'play a recorded bag through the stack with no robot commanded',
+    'robot': 'list robots, check a description and draw it, begin a new one from a URDF',
     'hil': 'prove the controller: hostile chunks, faults, the acceptance suite',
 }
 HELP = 'Record physical interaction, train one policy from it, run it on any arm.'
