@@ -19,6 +19,11 @@ FORWARD_VELOCITY = 'forward_velocity'  # the same with velocities
 JOINT_TRAJECTORY = 'joint_trajectory'  # trajectory_msgs/JointTrajectory: next point and a brake
 GRIPPER_ACTION = 'gripper_action'  # an action of control_msgs; `topic` is its name
 PATH_KINDS = (FORWARD_POSITION, FORWARD_VELOCITY, JOINT_TRAJECTORY, GRIPPER_ACTION)
+MESSAGES = {
+    FORWARD_POSITION: 'std_msgs/msg/Float64MultiArray',
+    FORWARD_VELOCITY: 'std_msgs/msg/Float64MultiArray',
+    JOINT_TRAJECTORY: 'trajectory_msgs/msg/JointTrajectory',
+}
 ACTION_TYPES = (
     'control_msgs/action/GripperCommand',
     'control_msgs/action/ParallelGripperCommand',
@@ -85,6 +90,11 @@ class CommandPath:
     joints: tuple[str, ...]
     type: str = ''
     max_effort: float | None = None
+
+    @property
+    def message(self) -> str:
+        """Type of the messages on `topic`; '' where it is an action."""
+        return MESSAGES.get(self.kind, '')
 
 
 @dataclass(frozen=True)

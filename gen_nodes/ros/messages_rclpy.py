@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gen_nodes.errors import RequirementError
+from gen_nodes.errors import ConfigError, RequirementError
 
 CODES = {
     'double': 'd',
@@ -30,15 +30,51 @@ CODES = {
 
 @cache
 def message_class(type_name: str) -> type:
-    """Class of 'package/msg/Name'."""
+    """Class of 'package/msg/Name'; raises RequirementError that says what to install."""
+    return _interface(type_name, 'msg')
+
+
+@cache
+def action_class(type_name: str) -> type:
+    """Class of 'package/action/Name'; raises RequirementError that says what to install."""
+    return _interface(type_name, 'action')
+
+
+def _interface(type_name: str, kind: str) -> type:
     package, _, name = type_name.split('/')
     try:
-        return getattr(import_module(f'{package}.msg'), name)
+        return getattr(import_module(f'{package}.{kind}'), name)
     except ImportError as error:
         raise RequirementError(
-            f'ROS messages of {package} cannot be imported ({error}); '
-            'run through ./gen, or source the workspace that was built with colcon'
+            f'ROS messages of {package} cannot be imported ({error}); {_remedy(package)}'
         ) from error
+    except AttributeError as error:
+        raise RequirementError(
+            f'package {package} as installed here has no {kind} {name}; check the name, or '
+            f'install a version that has it: sudo apt install {apt_name(package)}'
+        ) from error
+
+
+def _remedy(package: str) -> str:
+    if package == 'gen_stack':
+        return 'run through ./gen, or source the workspace that was built with colcon'
+    return f'sudo apt install {apt_name(package)}, or source the workspace that has it'
+
+
+def apt_name(package: str) -> str:
+    """Debian package of a ROS package: 'control_msgs' is in 'ros-jazzy-control-msgs'."""
+    return f'ros-jazzy-{package.replace("_", "-")}'
+
+
+def wired_class(type_name: str, key: str, where: object) -> type:
+    """Class of a message or action that the robot YAML `where` names under `key`; raises
+    ConfigError that names both.
+    """
+    make = action_class if '/action/' in type_name else message_class
+    try:
+        return make(type_name)
+    except RequirementError as error:
+        raise ConfigError(f"robot YAML '{where}': {key}: {type_name}: {error}") from error
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import rclpy
 import torch
+from interfaces import Interfaces, build_interfaces
 from rclpy.executors import Executor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -140,3 +141,11 @@ def untrained(tmp_path_factory) -> Callable[..., Path]:
 def checkpoint(untrained) -> Path:
     """One that sees with the free-standing camera."""
     return untrained('front')
+
+
+@pytest.fixture(scope='session')
+def interfaces(tmp_path_factory) -> Interfaces:
+    """Interface packages of robots that this machine lacks; importable here from now on."""
+    built = build_interfaces(tmp_path_factory.mktemp('interfaces'))
+    built.use_here()
+    return built
