@@ -16,16 +16,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gen_nodes.embodiment.curve import Curve, Player, make_curve, refusal
-from gen_nodes.embodiment.envelope import Envelope, EnvelopeError, Step
+from gen_nodes.embodiment.envelope import Envelope, Step
 from gen_nodes.embodiment.limits import limits_of
-from gen_nodes.embodiment.watchdog import ClockWatch, Finding, StateWatch, WatchConfig
+from gen_nodes.embodiment.stop import EnvelopeError, StopPath
+from gen_nodes.embodiment.watchdog import Finding, WatchConfig
+from gen_nodes.embodiment.watches import Watches
 from gen_nodes.errors import GenError
-from gen_nodes.types import NS, ActionChunk, CommandSample, ControllerState, JointSample, Mode
+from gen_nodes.types import (
+    NS,
+    ActionChunk,
+    CommandSample,
+    ControllerState,
+    Heartbeat,
+    JointSample,
+    Mode,
+)
 
 if TYPE_CHECKING:
     from gen_nodes.robot import RobotSpec
 
 GAP_PERIODS = 2
+SLOWEST_SHARE, RAMP_S = 0.1, 2.0  # after a stop: share of the velocity limits, rising to all
+PULL_1_S = 1.0  # how fast the place of a robot that is commanded by velocity follows measurement
 
 
 class ResetRefused(GenError):
@@ -50,29 +62,45 @@ class ControllerCore:
     """
 
     def __init__(
-        self, spec: RobotSpec, watch: WatchConfig | None = None, awaited: Sequence[str] = ()
+        self,
+        spec: RobotSpec,
+        watch: WatchConfig | None = None,
+        awaited: Sequence[str] = (),
+        stack: Sequence[str] = (),
+        own: str = '',
+        own_instance: int = 0,
     ):
         self.names = tuple(spec.joint_names)
         self.period_s = 1.0 / spec.control.rate_hz
-        self.watch = watch or WatchConfig(spec.state.timeout_s, spec.control.chunk_timeout_s)
+        config = watch or WatchConfig(spec.state.timeout_s, spec.control.chunk_timeout_s)
+        self.chunk_timeout_s = config.chunk_timeout_s
         limits = limits_of(spec)
-        prismatic = np.array([joint.type == 'prismatic' for joint in spec.joints])
         self._envelope = Envelope(limits, self.period_s)
-        self._states = StateWatch(limits, prismatic, self.watch)
-        self._clock = ClockWatch(self.watch)
+        self._watches = Watches(spec, limits, config, awaited, stack, own, own_instance)
+        by_velocity = {
+            name
+            for path in spec.control.paths
+            if path.kind == 'forward_velocity'
+            for name in path.joints
+        }
+        self._by_velocity = np.array([name in by_velocity for name in self.names])
         self._player = Player()
-        self._forbidden: dict[str, Finding] = {}
-        self._unheard = list(awaited)
         self._latched: Finding | None = None  # the stop that only a reset clears
+        self._speed_scale = 1.0
+        self._resumed_ns: int | None = None  # steady time at which a ramp began
+        self._ramping = False
+        self._offset_ns = 0  # ROS time less steady time, as of the last tick
         self.gaps: deque[Gap] = deque(maxlen=64)
         self.refused: dict[str, int] = {}
+        self.active: dict[str, int] = {}  # ticks on which a limit was active, by 'joint:limit'
         self._enter_inactive()
 
     # Lifecycle
 
     def _enter_inactive(self) -> None:
-        self._set(Mode.INACTIVE, 'not active', 'activate the controller')
-        self._commanding = False
+        self._mode, self._reason, self._since_ns = Mode.INACTIVE, '', 0
+        self._set(Mode.INACTIVE, 'not active', 'activate the controller', 0)
+        self._commanding = self._ramping = False
         self._player.clear()
         self._chunk_arrival: tuple[float, int] | None = None
         self._last_tick: int | None = None
@@ -87,13 +115,13 @@ class ControllerCore:
         self._enter_inactive()
         self.gaps.clear()
         self.refused.clear()
-        self._states.restart()
-        self._clock = ClockWatch(self.watch)
-        self._clock.check(now_ns, steady_ns)
-        self._wait()
-        standing = self._latched or self._robot_forbids()
+        self.active.clear()
+        self._offset_ns = now_ns - steady_ns
+        self._watches.restart(now_ns, steady_ns)
+        self._wait(now_ns)
+        standing = self._latched or self._watches.forbidden(steady_ns)
         if standing is not None:
-            self._stop(standing)
+            self._stop(standing, now_ns)
         if sample is not None:
             self.on_joint_state(sample, steady_ns)
 
@@ -102,11 +130,17 @@ class ControllerCore:
         needs no reset.
         """
         if self._mode not in (Mode.INACTIVE, Mode.STOPPED):
-            self._rest('the controller is being deactivated', 'activate it again')
+            self._rest('the controller is being deactivated', 'activate it again', self._since_ns)
 
     def deactivate(self) -> None:
         """Give no more commands. Where the robot moves, wind down and tick until `at_rest`."""
         self._enter_inactive()
+
+    def set_speed_scale(self, scale: float) -> None:
+        """Greatest share, in (0, 1], of the velocity limits that is used from now on."""
+        if not 0.0 < scale <= 1.0:
+            raise ValueError(f'speed scale {scale} must lie in (0, 1]')
+        self._speed_scale = scale
 
     @property
     def mode(self) -> Mode:
@@ -114,18 +148,53 @@ class ControllerCore:
 
     @property
     def at_rest(self) -> bool:
-        """No motion is being commanded."""
-        return not self._commanding or self._envelope.at_rest
+        """No motion is being commanded: the last command repeated the one before."""
+        envelope = self._envelope
+        return not self._commanding or (envelope.at_rest and not envelope.step.any())
+
+    @property
+    def nearest(self) -> tuple[str, float] | None:
+        """Name and clearance [m] of the nearest pair of links or fences; None: none is watched."""
+        return self._envelope.nearest
 
     # Inputs
 
     def on_joint_state(self, sample: JointSample, steady_ns: int) -> None:
         """Take a measured state. NaN, a missing joint or a jump latches the stop."""
-        if self._mode == Mode.INACTIVE:
-            return
-        finding = self._states.offer(sample, steady_ns)
+        if self._mode != Mode.INACTIVE:
+            self._take(self._watches.joint_state(sample, steady_ns), steady_ns)
+
+    def on_heartbeat(self, heartbeat: Heartbeat, steady_ns: int) -> None:
+        """Take a node's heartbeat. Two nodes of one name latch the stop."""
+        if self._mode != Mode.INACTIVE:
+            self._take(self._watches.heartbeat(heartbeat, steady_ns), steady_ns)
+
+    def on_estop(self, pressed: bool, steady_ns: int) -> None:
+        """Take one word of the e-stop. Pressed latches the stop, and so does its later silence."""
+        if self._mode != Mode.INACTIVE:
+            self._take(self._watches.estop.offer(pressed, steady_ns), steady_ns)
+
+    def on_wrench(self, force: np.ndarray, torque: np.ndarray, steady_ns: int) -> None:
+        """Take force [N] and torque [N m], (3,) each. Beyond the robot's limit latches the stop."""
+        if self._mode != Mode.INACTIVE and self._watches.wrench is not None:
+            self._take(self._watches.wrench.offer(force, torque, steady_ns), steady_ns)
+
+    def on_robot_safety(
+        self, source: str, allowed: bool, meaning: str, steady_ns: int | None = None
+    ) -> None:
+        """Take the robot's own safety signal `source`. Not allowed latches the stop; allowed lets a
+        reset pass.
+        """
+        self._take(self._watches.safety(source, allowed, meaning), steady_ns)
+
+    def _take(self, finding: Finding | None, steady_ns: int | None) -> None:
         if finding is not None:
-            self._stop_unless_latched(finding)
+            self._stop_unless_latched(finding, self._ros_ns(steady_ns))
+
+    def _ros_ns(self, steady_ns: int | None) -> int:
+        """ROS time at a steady time; of the last tick, where none is given."""
+        given = steady_ns if steady_ns is not None else self._last_tick
+        return self._since_ns if given is None else given + self._offset_ns
 
     def on_chunk(self, chunk: ActionChunk, now_ns: int, steady_ns: int) -> str | None:
         """Take a chunk to play from its own time on. Returns the reason where it is refused, None
@@ -147,7 +216,7 @@ class ControllerCore:
         newest = self._player.newest
         if newest is not None and chunk.stamp_ns <= newest.stamp_ns:
             return 'the chunk is not newer than the one in play'
-        return refusal(chunk, self.names, now_ns, self.watch.chunk_timeout_s)
+        return refusal(chunk, self.names, now_ns, self.chunk_timeout_s)
 
     def _curve(self, chunk: ActionChunk, now_ns: int) -> Curve:
         """The chunk's curve; one of velocities continues from the present command, or the
@@ -156,72 +225,54 @@ class ControllerCore:
         curve = make_curve(chunk, self.names, np.zeros(len(self.names)))
         if chunk.interface == 'position':
             return curve
-        here = self._envelope.position if self._commanding else self._states.position
+        here = self._envelope.position if self._commanding else self._watches.states.position
         if here is None:
             here = np.zeros(len(self.names))
         anchor = np.array(here, dtype=float)
         anchor[curve.columns] -= curve.at(now_ns)[0]
         return make_curve(chunk, self.names, anchor)
 
-    def on_robot_safety(self, source: str, allowed: bool, meaning: str) -> None:
-        """Take the robot's own safety signal `source`. Not allowed latches the stop; allowed lets a
-        reset pass.
-        """
-        if source in self._unheard:
-            self._unheard.remove(source)
-        if allowed:
-            self._forbidden.pop(source, None)
-            return
-        finding = Finding(
-            f'{source}: {meaning}', "clear it by the robot's own means, then call reset", latch=True
-        )
-        self._forbidden[source] = finding
-        self._stop_unless_latched(finding)
-
-    def _robot_forbids(self) -> Finding | None:
-        return next(iter(self._forbidden.values()), None)
-
     # Stop and reset
 
-    def stop(self, reason: str, next_step: str) -> None:
+    def stop(self, reason: str, next_step: str, steady_ns: int | None = None) -> None:
         """Brake inside the envelope and stay stopped until `reset`."""
-        self._stop_unless_latched(Finding(reason, next_step, latch=True))
+        self._take(Finding(reason, next_step, latch=True), steady_ns)
 
-    def _stop_unless_latched(self, finding: Finding) -> None:
+    def _stop_unless_latched(self, finding: Finding, now_ns: int) -> None:
         """The first cause of a stop is the one that is told."""
         if self._mode != Mode.INACTIVE and self._latched is None:
-            self._stop(finding)
+            self._stop(finding, now_ns)
 
-    def _stop(self, finding: Finding) -> None:
+    def _stop(self, finding: Finding, now_ns: int) -> None:
         self._latched = finding
-        self._rest(finding.reason, finding.next_step)
+        self._rest(finding.reason, finding.next_step, now_ns)
 
-    def _rest(self, reason: str, next_step: str) -> None:
+    def _rest(self, reason: str, next_step: str, since_ns: int) -> None:
         self._player.clear()
         self._chunk_arrival = None
-        self._set(Mode.STOPPED, reason, next_step)
+        self._set(Mode.STOPPED, reason, next_step, since_ns)
 
     def reset(self, now_ns: int, steady_ns: int) -> None:
-        """Leave STOPPED for WAITING; the next motion starts from what is measured then. Raises
-        ResetRefused.
+        """Leave STOPPED for WAITING; the next motion starts from what is measured then, slowly at
+        first. Raises ResetRefused.
         """
         if self._mode == Mode.INACTIVE:
             raise ResetRefused('the controller is not active: activate it')
         if self._mode != Mode.STOPPED:
             return
-        self._clock.check(now_ns, steady_ns)
-        persisting = self._robot_forbids() or self._states.persisting(steady_ns)
+        self._watches.clock(now_ns, steady_ns)
+        persisting = self._watches.persisting(steady_ns)
         if persisting is not None:
             raise ResetRefused(f'{persisting.reason}: {persisting.next_step}')
         if not self.at_rest:
             raise ResetRefused('still braking: call reset again when the robot stands')
-        self._states.forget()
-        self._commanding = False
+        self._watches.forget()
+        self._commanding, self._ramping, self._resumed_ns = False, True, None
         self._latched = None
-        self._wait()
+        self._wait(now_ns)
 
-    def _wait(self) -> None:
-        self._set(Mode.WAITING, 'no action chunk yet', 'start the policy and an episode')
+    def _wait(self, now_ns: int) -> None:
+        self._set(Mode.WAITING, 'no action chunk yet', 'start the policy and an episode', now_ns)
 
     # The tick
 
@@ -230,54 +281,39 @@ class ControllerCore:
         if self._mode == Mode.INACTIVE:
             return None
         self._measure(now_ns, steady_ns)
-        jump = self._clock.check(now_ns, steady_ns)
+        jump = self._watches.clock(now_ns, steady_ns)
+        self._offset_ns = now_ns - steady_ns
         if jump is not None:
-            self._states.restart()
-            self._stop(jump)
+            self._stop(jump, now_ns)
         try:
             return self._command(now_ns, steady_ns)
         except EnvelopeError as error:
             self._commanding = False
-            self._stop(
-                Finding(str(error), 'move the robot by its own means, then call reset', latch=True)
-            )
+            next_step = 'move the robot by its own means, then call reset'
+            self._stop(Finding(str(error), next_step, latch=True), now_ns)
             return None
+
+    def stop_path(self) -> StopPath:
+        """The way to rest from the last command on, for a driver that takes trajectories."""
+        return self._envelope.stop_path()
 
     def _command(self, now_ns: int, steady_ns: int) -> CommandSample | None:
         finding = None if self._mode == Mode.STOPPED else self._finding(now_ns, steady_ns)
         if finding is not None and finding.latch:
-            self._stop(finding)
+            self._stop(finding, now_ns)
         elif finding is not None:
-            self._hold(finding)
+            self._hold(finding, now_ns)
         elif self._mode != Mode.STOPPED:
-            return self._run(now_ns)
-        if not self._commanding or (self._mode == Mode.STOPPED and self._envelope.at_rest):
+            return self._run(now_ns, steady_ns)
+        if not self._commanding or (self._mode == Mode.STOPPED and self.at_rest):
             return None
         return self._sample(self._envelope.brake(), 0, now_ns)
 
     def _finding(self, now_ns: int, steady_ns: int) -> Finding | None:
         """What keeps the controller from playing now, the gravest first."""
-        diverged = None
-        if self._commanding:
-            diverged = self._states.divergence(
-                self._envelope.position, self._envelope.velocity, steady_ns
-            )
-        silent = self._states.silence(steady_ns)
-        if silent is not None and silent.latch and not self._commanding:
-            silent = Finding(
-                silent.reason, 'restart the robot driver, check the network', latch=False
-            )
-        return diverged or silent or self._no_word() or self._no_chunk(now_ns, steady_ns)
-
-    def _no_word(self) -> Finding | None:
-        """Silence of the robot's safety signals is no permission."""
-        if not self._unheard:
-            return None
-        return Finding(
-            f"no word yet from safety topic '{self._unheard[0]}'",
-            'start the robot driver; see that it publishes this topic, reliably',
-            latch=False,
-        )
+        envelope = self._envelope
+        command = (envelope.position, envelope.velocity) if self._commanding else None
+        return self._watches.finding(command, steady_ns) or self._no_chunk(now_ns, steady_ns)
 
     def _no_chunk(self, now_ns: int, steady_ns: int) -> Finding | None:
         last = f' (last refused: {self._refusal})' if self._refusal else ''
@@ -285,7 +321,7 @@ class ControllerCore:
             return Finding(
                 f'no action chunk yet{last}', 'start the policy and an episode', latch=False
             )
-        if self._chunk_age_s(steady_ns) > self.watch.chunk_timeout_s:
+        if self._chunk_age_s(steady_ns) > self.chunk_timeout_s:
             return Finding(
                 f'action chunks are stale{last}', 'see the diagnostics of the policy', latch=False
             )
@@ -297,24 +333,44 @@ class ControllerCore:
             )
         return None
 
-    def _hold(self, finding: Finding) -> None:
+    def _hold(self, finding: Finding, now_ns: int) -> None:
         mode = Mode.HOLDING if self._commanding else Mode.WAITING
-        self._set(mode, finding.reason, finding.next_step)
+        self._set(mode, finding.reason, finding.next_step, finding.since_ns or now_ns)
 
-    def _run(self, now_ns: int) -> CommandSample:
+    def _run(self, now_ns: int, steady_ns: int) -> CommandSample:
         """Follow the curve; joints that it does not name stay where they were last wanted."""
+        measured = self._watches.states.position
         if not self._commanding:
-            self._envelope.start(self._states.position)
+            self._envelope.start(measured)
             self._commanding = True
         if self._mode != Mode.RUNNING:
             self._wanted = self._envelope.position.copy()
-            self._set(Mode.RUNNING, '', '')
+            self._set(Mode.RUNNING, '', '', now_ns)
+        if self._by_velocity.any():
+            apart = np.where(self._by_velocity, measured - self._envelope.position, 0.0)
+            self._envelope.shift(PULL_1_S * self.period_s * apart)
         curve = self._player.playing(now_ns)
         rate = np.zeros(len(self.names))
         self._wanted[curve.columns], rate[curve.columns] = curve.at(now_ns)
-        return self._sample(self._envelope.follow(self._wanted, rate), curve.sequence, now_ns)
+        step = self._envelope.follow(self._wanted, rate, self._share(steady_ns))
+        return self._sample(step, curve.sequence, now_ns)
+
+    def _share(self, steady_ns: int) -> float:
+        """Share of the velocity limits: the operator's choice, and after a stop a ramp up to it."""
+        if not self._ramping:
+            return self._speed_scale
+        if self._resumed_ns is None:
+            self._resumed_ns = steady_ns
+        gone = (steady_ns - self._resumed_ns) / NS / RAMP_S
+        self._ramping = gone < 1.0
+        return min(self._speed_scale, SLOWEST_SHARE + (1.0 - SLOWEST_SHARE) * gone)
 
     def _sample(self, step: Step, sequence: int, now_ns: int) -> CommandSample:
+        for limit in step.active:
+            self.active[limit] = self.active.get(limit, 0) + 1
+        rates = step.velocity
+        if self._by_velocity.any():  # what a driver integrates to the positions
+            rates = np.where(self._by_velocity, self._envelope.step / self.period_s, rates)
         return CommandSample(
             'executed',
             now_ns,
@@ -323,7 +379,7 @@ class ControllerCore:
             'position',
             self.names,
             step.position,
-            step.velocity,
+            rates,
             step.active,
         )
 
@@ -339,7 +395,9 @@ class ControllerCore:
 
     # State
 
-    def _set(self, mode: Mode, reason: str, next_step: str) -> None:
+    def _set(self, mode: Mode, reason: str, next_step: str, since_ns: int) -> None:
+        if (mode, reason) != (self._mode, self._reason):
+            self._since_ns = since_ns
         self._mode, self._reason, self._next_step = mode, reason, next_step
 
     def _chunk_age_s(self, steady_ns: int) -> float:
@@ -348,7 +406,7 @@ class ControllerCore:
 
     def state(self, now_ns: int) -> ControllerState:
         """What the controller does and why."""
-        newest, capture_ns = self._player.newest, self._states.capture_ns
+        newest, capture_ns = self._player.newest, self._watches.states.capture_ns
         return ControllerState(
             stamp_ns=now_ns,
             mode=self._mode,
@@ -360,4 +418,5 @@ class ControllerCore:
             ticks=self._ticks,
             missed=self._missed,
             worst_gap_s=self._worst_gap_s,
+            since_ns=self._since_ns,
         )

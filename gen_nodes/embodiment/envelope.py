@@ -139,6 +139,11 @@ class Envelope:
     def at_rest(self) -> bool:
         return self._state.at_rest
 
+    @property
+    def nearest(self) -> tuple[str, float] | None:
+        """Name and clearance [m] of the nearest pair; None: nothing is watched."""
+        return None if self._clearance is None else self._clearance.nearest()
+
     def stop_path(self) -> StopPath:
         """The stop from the last command on, which was proven when that was chosen."""
         self._stop.solve(self._state)

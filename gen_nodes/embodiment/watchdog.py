@@ -7,6 +7,7 @@ stamps.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ import numpy as np
 from gen_nodes.embodiment.curve import FUTURE_TOLERANCE_S
 from gen_nodes.embodiment.limits import Limits
 from gen_nodes.types import NS, JointSample
+
+STANDS_S = 0.2
+FOLLOW_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class WatchConfig:
         0.25  # a servo may lag so far behind, times the fastest recent command
     )
     divergence_for_s: float = 0.2
+    wrench: bool = True  # whether the limit of force and torque is watched, where the robot has one
+    follow_window_s: float = 0.4  # over which a joint must have moved as it was commanded to,
+    follow_lag_s: float = 0.25  # as long ago as this,
+    follow_least: float = 0.05  # if that was at least so far [rad] (prismatic: a tenth),
+    follow_share: float = 0.25  # and by at least this share of it
+    unmoved: float = 0.02  # rad (prismatic: a tenth) within 0.2 s that count as standing
     jump: float = (
         0.15  # rad (prismatic: a tenth) beyond what the velocity limit allows between two states
     )
@@ -45,6 +55,7 @@ class Finding:
     reason: str
     next_step: str
     latch: bool
+    since_ns: int | None = None  # when it was noticed, where somebody else did [ROS time]
 
 
 class StateWatch:
@@ -56,6 +67,8 @@ class StateWatch:
         self._limits, self._config = limits, config
         scale = np.where(prismatic, 0.1, 1.0)
         self._jump, self._divergence = config.jump * scale, config.divergence * scale
+        self._unmoved = config.unmoved * scale
+        self._stood: tuple[int, np.ndarray] | None = None  # since when, and where
         self._order: tuple[tuple[str, ...], list[int]] | None = None
         self.position: np.ndarray | None = None
         self.capture_ns: int | None = None
@@ -85,6 +98,8 @@ class StateWatch:
                 sample.capture_ns,
                 steady_ns,
             )
+            if self._stood is None or (np.abs(position - self._stood[1]) > self._unmoved).any():
+                self._stood = steady_ns, position
         return self.content
 
     def _wrong_stamp(self, sample: JointSample) -> str:
@@ -155,6 +170,16 @@ class StateWatch:
             latch=True,
         )
 
+    def motion(self, steady_ns: int) -> Finding | None:
+        """Hold while a robot that is not commanded moves: whoever moves it comes first."""
+        if self._stood is not None and steady_ns - self._stood[0] >= STANDS_S * NS:
+            return None
+        return Finding(
+            'the robot moves though nothing is commanded, or has not stood still for long enough',
+            'wait until it stands; see who else commands it',
+            latch=False,
+        )
+
     def divergence(
         self, command: np.ndarray, velocity: np.ndarray, steady_ns: int
     ) -> Finding | None:
@@ -192,9 +217,55 @@ class StateWatch:
 
     def restart(self) -> None:
         """After a clock jump: old stamps say nothing about new ones."""
-        self.position = self.capture_ns = self._arrival_ns = None
+        self.position = self.capture_ns = self._arrival_ns = self._stood = None
         self._refused = ''
         self.forget()
+
+
+class FollowWatch:
+    """Notices a robot that does not follow: it moved much less than it was commanded to a moment
+    ago. A blocked arm, a protective stop, a driver that repeats old values.
+    """
+
+    def __init__(self, names: tuple[str, ...], prismatic: np.ndarray, config: WatchConfig):
+        self._names, self._config = names, config
+        self._least = config.follow_least * np.where(prismatic, 0.1, 1.0)
+        self._past: deque[tuple[int, np.ndarray, np.ndarray]] = deque()
+
+    def forget(self) -> None:
+        """The motion that was commanded so far says nothing about what comes."""
+        self._past.clear()
+
+    def check(self, command: np.ndarray, measured: np.ndarray, steady_ns: int) -> Finding | None:
+        """Take the newest command and measurement, (N,) each; a finding latches."""
+        past, config = self._past, self._config
+        if past and steady_ns - past[-1][0] < FOLLOW_EVERY_S * NS:
+            return None
+        past.append((steady_ns, command, measured))
+        lag, window = int(config.follow_lag_s * NS), int(config.follow_window_s * NS)
+        while len(past) > 1 and past[1][0] <= steady_ns - window - lag:
+            past.popleft()
+        if past[0][0] > steady_ns - window - lag:
+            return None
+        begun = next(entry for entry in past if entry[0] >= steady_ns - window)
+        ended = next(entry for entry in reversed(past) if entry[0] <= steady_ns - lag)
+        wanted = ended[1] - past[0][1]
+        moved = (measured - begun[2]) * np.sign(wanted)
+        size = np.abs(wanted)
+        stuck = (size > self._least) & (moved < config.follow_share * size)
+        # an arm that has arrived there already, or by another way, is not stuck
+        behind = np.abs(ended[1] - measured) > config.follow_share * self._least
+        stuck &= behind
+        if not stuck.any():
+            return None
+        joint = int(np.argmax(stuck * size))
+        return Finding(
+            f"'{self._names[joint]}' does not follow: commanded by {size[joint]:.3f} in "
+            f'{config.follow_window_s:g} s, measured {moved[joint]:.3f}',
+            'see whether the arm is blocked, in a protective stop, commanded by someone else, or '
+            'its driver repeats old values; then call reset',
+            latch=True,
+        )
 
 
 class ClockWatch:

@@ -2,6 +2,7 @@
 reset.
 """
 
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_without_a_joint_state_it_waits_whatever_chunks_come(robot):
 
 def test_the_first_command_starts_from_the_measured_position(robot):
     robot.q = SPEC.ready + 0.3
-    robot.run(0.2)
+    robot.run(0.4)
     assert np.abs(robot.settled_positions()[0] - (SPEC.ready + 0.3)).max() < 1e-3
 
 
@@ -236,7 +237,37 @@ def test_an_arm_that_does_not_follow_latches_the_stop(running):
         running.step(chunks=False, follows=False)
         running.core.on_chunk(away(running.chunk()), running.now, running.steady)
     assert running.state.mode == Mode.STOPPED
-    assert 'away from its command' in running.state.reason
+    assert 'does not follow' in running.state.reason
+    assert_smooth(running)
+
+
+def test_an_arm_that_drifts_from_its_command_latches_the_stop(running):
+    running.run(0.5)
+    for _ in range(400):
+        running.step(follows=False)
+        if running.commands[-1] is not None:
+            running.q = running.q + 0.004  # moves, but away
+    assert running.state.mode == Mode.STOPPED
+    assert 'away from its command' in running.state.reason or 'jumped' in running.state.reason
+
+
+def test_a_state_that_repeats_while_the_arm_is_commanded_is_named_within_a_second(running):
+    running.run(1.0)
+    ticks = 0
+    while running.state.mode == Mode.RUNNING:
+        running.step(follows=False)
+        ticks += 1
+        assert ticks * PERIOD_NS < 1.2 * NS
+    assert 'does not follow' in running.state.reason
+
+
+def test_a_robot_that_follows_late_is_not_taken_for_stuck(robot):
+    late = deque([robot.q] * 25, maxlen=25)  # 0.2 s
+    for _ in range(1500):
+        command = robot.step(follows=False)
+        late.append(robot.q if command is None else command.values)
+        robot.q = late[0]
+    assert robot.state.mode == Mode.RUNNING
 
 
 @pytest.mark.parametrize('jump_s', [-10, 10])
@@ -274,7 +305,7 @@ def test_a_stop_stays_until_reset_and_motion_then_starts_from_the_measured_posit
     assert running.state.mode == Mode.WAITING
     running.commands.clear()
     stood = running.q
-    running.run(0.2)
+    running.run(0.5)
     assert np.abs(running.settled_positions()[0] - stood).max() < 1e-3
     assert running.state.mode == Mode.RUNNING
 
