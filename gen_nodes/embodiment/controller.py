@@ -313,7 +313,10 @@ class ControllerCore:
         """What keeps the controller from playing now, the gravest first."""
         envelope = self._envelope
         command = (envelope.position, envelope.velocity) if self._commanding else None
-        return self._watches.finding(command, steady_ns) or self._no_chunk(now_ns, steady_ns)
+        finding = self._watches.finding(command, steady_ns) or self._no_chunk(now_ns, steady_ns)
+        if finding is None and command is None:
+            finding = self._watches.states.motion(steady_ns)
+        return finding
 
     def _no_chunk(self, now_ns: int, steady_ns: int) -> Finding | None:
         last = f' (last refused: {self._refusal})' if self._refusal else ''

@@ -247,21 +247,17 @@ class FollowWatch:
             past.popleft()
         if past[0][0] > steady_ns - window - lag:
             return None
-        begun = next(entry for entry in past if entry[0] >= steady_ns - window)
         ended = next(entry for entry in reversed(past) if entry[0] <= steady_ns - lag)
-        wanted = ended[1] - past[0][1]
-        moved = (measured - begun[2]) * np.sign(wanted)
-        size = np.abs(wanted)
-        stuck = (size > self._least) & (moved < config.follow_share * size)
-        # an arm that has arrived there already, or by another way, is not stuck
-        behind = np.abs(ended[1] - measured) > config.follow_share * self._least
-        stuck &= behind
+        lately = np.array([entry[2] for entry in past if entry[0] >= steady_ns - window])
+        size, moved = np.abs(ended[1] - past[0][1]), np.ptp(lately, axis=0)
+        behind = np.abs(ended[1] - measured) > config.follow_share * self._least  # not there yet
+        stuck = (size > self._least) & (moved < config.follow_share * size) & behind
         if not stuck.any():
             return None
         joint = int(np.argmax(stuck * size))
         return Finding(
             f"'{self._names[joint]}' does not follow: commanded by {size[joint]:.3f} in "
-            f'{config.follow_window_s:g} s, measured {moved[joint]:.3f}',
+            f'{config.follow_window_s:g} s, moved by {moved[joint]:.3f}',
             'see whether the arm is blocked, in a protective stop, commanded by someone else, or '
             'its driver repeats old values; then call reset',
             latch=True,

@@ -99,7 +99,6 @@ class Watches:
             or self._silence(command is not None, steady_ns)
             or self._unspoken(steady_ns)
             or self.stack.finding(steady_ns)
-            or (self.states.motion(steady_ns) if command is None else None)
         )
 
     def _apart(

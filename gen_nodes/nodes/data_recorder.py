@@ -38,8 +38,9 @@ from gen_nodes.types import seconds_to_ns
 
 DEPTH = 500
 MATCH_PERIOD_S = 0.25
-REPORT_PERIOD_S = 0.5
+REPORT_PERIOD_S = 0.2
 WORK_PERIOD_S = 0.01
+MEND = 'mend that, e.g. free disk space, and record the episode again'
 EPISODE = 'gen_stack/msg/Episode'
 STRING = 'std_msgs/msg/String'
 STACK = {
@@ -227,17 +228,11 @@ class DataRecorder(GenNode):
         while core.verdicts:
             self._announce(core.verdicts.popleft())
         current = core.open
+        self.pulse.unfit(core.problem, MEND if core.problem else '')
         silent = {'silent': ' '.join(self._silent())}
         if core.problem:
-            self.diagnostics.report(
-                'recording',
-                Status(
-                    Level.ERROR,
-                    core.problem,
-                    'mend that, e.g. free disk space, and record the episode again',
-                    silent,
-                ),
-            )
+            status = Status(Level.ERROR, core.problem, MEND, silent)
+            self.diagnostics.report('recording', status)
         elif current is not None:
             self.diagnostics.ok(
                 'recording',
@@ -303,8 +298,9 @@ def wanted_topics(spec: RobotSpec, resolve: Any) -> dict[str, RecordedTopic]:
             )
         )
     topics += [
-        RecordedTopic(resolve(path.topic), 'std_msgs/msg/Float64MultiArray')
+        RecordedTopic(resolve(path.topic), path.message)
         for path in spec.control.paths
+        if path.message
     ]
     topics += [
         RecordedTopic(resolve(topic.topic), topic.type, latched=True)

@@ -134,6 +134,10 @@ class HarmonicPolicyNode(GenNode):
             'tick_p50_ms': f'{status.p50_ms:.2f}',
             'tick_p99_ms': f'{status.p99_ms:.2f}',
         }
+        if status.failed:
+            self.pulse.unfit(status.cause, status.next_step)
+        else:
+            self.pulse.fit()
         if not status.cause:
             self.diagnostics.ok('policy', 'decides', values)
             return

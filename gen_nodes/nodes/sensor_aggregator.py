@@ -33,7 +33,7 @@ from gen_nodes.types import Episode, EpisodeEvent, Sample, StreamHealth, StreamS
 
 QUEUE = 16  # images waiting for the decoder
 DEPTH_S = 0.5  # what waited longer in the middleware would be too late anyway
-REPORT_PERIOD_S = 0.5
+REPORT_PERIOD_S = 0.2
 REMIND_S = 10.0  # of messages that cannot be decoded
 
 PARAMETERS = (
@@ -175,11 +175,18 @@ class SensorAggregator(GenNode):
         )
 
     def _report(self) -> None:
-        """Every stream to the diagnostics, with the cause and what to do."""
+        """Every stream to the diagnostics, with the cause and what to do; without one that is
+        required this node is not fit.
+        """
         with self._lock:
             health = self._core.health(self.now_ns())
+        failing = None
         for stream in health:
-            self.diagnostics.report(stream.stream, self._status(stream))
+            status = self._status(stream)
+            self.diagnostics.report(stream.stream, status)
+            if status.level == Level.ERROR and failing is None:
+                failing = f"stream '{stream.stream}' {status.cause}", status.next_step
+        self.pulse.unfit(*failing) if failing else self.pulse.fit()
 
     def _status(self, h: StreamHealth) -> Status:
         spec = self._spec.streams[h.stream]
@@ -192,23 +199,26 @@ class SensorAggregator(GenNode):
             **{f'dropped {reason}': str(count) for reason, count in h.dropped.items()},
         }
         if h.state == StreamState.LIVE:
-            return Status(Level.OK, 'live', values=values)
+            return Status(Level.OK, 'is live', values=values)
         level = Level.ERROR if spec.required else Level.WARN
         topics = ', '.join(spec.topics.values())
         if h.state == StreamState.FAULTY:
             with self._lock:
                 reason = self._core.lane_of(h.stream).last_fault
             return Status(
-                level, f'unusable: {reason}', f'check the sensor and its driver on {topics}', values
+                level,
+                f'is unusable: {reason}',
+                f'check the sensor and its driver on {topics}',
+                values,
             )
         cause = (
-            'nothing has arrived'
+            'has not arrived'
             if h.state == StreamState.WAITING
-            else f'silent for over {spec.timeout_s:g} s'
+            else f'is silent for over {spec.timeout_s:g} s'
         )
         if h.state == StreamState.WAITING and h.received:
             cause = (
-                f'nothing usable has arrived: {", ".join(h.dropped) or "captures are incomplete"}'
+                f'has brought nothing usable: {", ".join(h.dropped) or "captures are incomplete"}'
             )
         return Status(level, cause, f'check that the driver publishes {topics}', values)
 

@@ -31,12 +31,14 @@ STOP_ORDER = (
     'sensor_aggregator',
     'robot_emulator',
 )
+CONTROLLER = 'embodiment_controller'
+WATCHED = ('sensor_aggregator', 'harmonic_policy', 'data_recorder')  # no motion without them
 CONSEQUENCES = {  # of a node's death, for the operator
     'robot_emulator': 'Nothing moves any more.',
     'sensor_aggregator': 'The policy sees nothing, so the arm holds.',
     'harmonic_policy': 'No new actions come, so the arm holds.',
     'embodiment_controller': 'Nothing is sent to the robot any more.',
-    'data_recorder': 'Nothing is recorded any more; the last bag is readable.',
+    'data_recorder': 'Nothing is recorded any more, so the arm holds; the last bag is readable.',
 }
 PATIENCE = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0))  # then SIGKILL; seconds to wait after each
 
@@ -95,6 +97,8 @@ def stack_processes(
         if name not in START_ORDER:
             raise unknown_name('node', name, START_ORDER)
     wanted = {'robot_emulator': emulator, 'data_recorder': recorder, 'harmonic_policy': policy}
+    watched = ' '.join(name for name in WATCHED if wanted.get(name, True))
+    added = {**added, CONTROLLER: {'watch': watched, **added.get(CONTROLLER, {})}}
     return tuple(
         ProcessSpec(
             name,

@@ -105,5 +105,16 @@ def check_isolated(environment: Mapping[str, str]) -> None:
             )
 
 
+def is_isolated(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether nothing outside this machine's own graph can be reached (default: by this
+    process).
+    """
+    try:
+        check_isolated(os.environ if environment is None else environment)
+    except ConfigError:
+        return False
+    return True
+
+
 def _domain_of(claim: socket.socket) -> int:
     return int(claim.getsockname().decode().rsplit('/', 1)[1])

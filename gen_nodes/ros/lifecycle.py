@@ -18,6 +18,7 @@ from rclpy.timer import Timer
 
 from gen_nodes.errors import GenError
 from gen_nodes.ros.diagnostics import Diagnostics, Level, Status
+from gen_nodes.ros.heartbeat import INACTIVE, Pulse
 from gen_nodes.ros.parameters import Parameter, Parameters
 from gen_nodes.types import NS
 
@@ -35,7 +36,9 @@ def robot_parameter() -> Parameter:
 
 
 class GenNode(LifecycleNode):
-    """Lifecycle node with described parameters, 1 Hz /diagnostics and a watch on the ROS clock."""
+    """Lifecycle node with described parameters, 1 Hz /diagnostics, a heartbeat and a watch on
+    the ROS clock.
+    """
 
     def __init__(self, name: str, parameters: Sequence[Parameter]):
         super().__init__(name)
@@ -48,6 +51,7 @@ class GenNode(LifecycleNode):
             self.destroy_node()
             raise
         self.diagnostics = Diagnostics(self)
+        self.pulse = Pulse(self)
         self._clock_offset_ns = self.now_ns() - time.monotonic_ns()
         self._clock_timer = self.create_timer(CLOCK_PERIOD_S, self._watch_clock)
 
@@ -133,10 +137,14 @@ class GenNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = self._run(self.activate)
-        return super().on_activate(state) if result == TransitionCallbackReturn.SUCCESS else result
+        if result != TransitionCallbackReturn.SUCCESS:
+            return result
+        self.pulse.fit()
+        return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = self._run(self.deactivate)
+        self.pulse.unfit(*INACTIVE)
         good = result == TransitionCallbackReturn.SUCCESS
         return super().on_deactivate(state) if good else result
 

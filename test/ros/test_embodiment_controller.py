@@ -145,7 +145,7 @@ def test_a_bad_joint_state_stops_it_though_a_good_one_follows_at_once(running):
 
 
 def test_bytes_that_are_no_joint_state_stop_it(running):
-    running.node._on_joint_state(b'\x00\x01\x00\x00\xff\xff')
+    running.node._inputs._on_joint_state(b'\x00\x01\x00\x00\xff\xff')
     running.in_mode(Mode.STOPPED)
     assert running.states[-1].reason.startswith('joint state is malformed')
 
