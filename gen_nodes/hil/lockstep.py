@@ -30,6 +30,7 @@ from gen_nodes.types import (
     JointSample,
     Observation,
     Sample,
+    WrenchSample,
     seconds_to_ns,
 )
 
@@ -204,6 +205,8 @@ class _Episode:
         )
         self.aggregator = Aggregator(loop.spec)
         self.controller = ControllerCore(loop.spec)
+        limit = loop.spec.wrench_limit
+        self.force_limited = limit.stream if limit is not None else None
         self.camera_s = rng.uniform(*loop.transport.camera_s)
         self.travelling: list[tuple[int, int, Sample]] = []
         self.decided: list[tuple[int, ActionChunk]] = []
@@ -256,6 +259,8 @@ class _Episode:
                     self.commanded, self.rate = sample.position, np.zeros_like(sample.position)
                 else:
                     self.controller.on_joint_state(sample, now)
+            elif isinstance(sample, WrenchSample) and sample.stream == self.force_limited:
+                self.controller.on_wrench(sample.force, sample.torque, now)
 
     def _tick(self, now: int, truth: Truth) -> None:
         observation = self.aggregator.close(now, self.scene.instruction)
