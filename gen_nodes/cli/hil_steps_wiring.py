@@ -1,0 +1,146 @@
+"""Acceptance steps in which nothing moves: the description, the topics, standing still."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from gen_nodes.cli.hil_acceptance_bench import CONTROLLER, Bench
+from gen_nodes.cli.stage_config import STATE_RATE_HZ
+from gen_nodes.errors import GenError
+from gen_nodes.hil.acceptance import Check, Findings, at_most, holds
+from gen_nodes.hil.acceptance_motion import motion
+from gen_nodes.hil.acceptance_wiring import Heard, Path, judge_still, judge_topics
+from gen_nodes.robot import CommandPath, RobotSpec, SafetyTopic, load_robot
+from gen_nodes.ros.qos import latched, reliable, sensor
+from gen_nodes.ros.routes import Route, stream_routes
+from gen_nodes.types import Mode
+from gen_nodes.wiring import GRIPPER_ACTION
+
+LISTEN_S = 3.0
+STILL_S = 2.0
+
+
+def description(robot: str) -> Findings:
+    """Load it, and see whether it can be moved a little from its ready pose."""
+    spec = load_robot(robot)
+    named = f'{spec.display_name}, {spec.n} joints, {len(spec.streams)} streams'
+    checks = [holds('URDF and YAML are read', True, named), *_inside(spec)]
+    tips = dict(zip(spec.tips, spec.kinematics().tips(spec.ready), strict=True))
+    figures = {'sha256': spec.sha256, 'joints': list(spec.joint_names), 'ready_tips_m': tips}
+    return Findings(tuple(checks), figures)
+
+
+def _inside(spec: RobotSpec) -> list[Check]:
+    """Whether every joint has room around its ready pose."""
+    try:
+        moved = motion(spec, spec.ready, 1.0)
+    except GenError as error:
+        return [holds('every joint has room around its ready pose', False, str(error))]
+    return [
+        holds('every joint has room around its ready pose', True),
+        at_most('a turn of all joints around the ready pose', moved.seconds, 60.0, 's'),
+    ]
+
+
+def topics(bench: Bench) -> Findings:
+    """Listen to everything that the robot YAML names."""
+    counts: Counter[str] = Counter()
+    names: set[str] = set()
+    safety: dict[str, bool | None] = {}
+    routes = stream_routes(bench.spec)
+    operator = bench.rig.operator
+    for route in routes.values():
+        if bench.spec.streams[route.stream].type == 'audio' and not bench.real:
+            continue  # nothing emulates a microphone
+        qos = latched() if route.latched else sensor(max(10, round(route.rate_hz)))
+        raw = route.type != 'sensor_msgs/msg/JointState'
+        hear = partial(_count, counts, names, route)
+        operator.listen(route.type, route.topic, hear, qos, raw=raw)
+    for topic in bench.spec.safety_topics:
+        if topic.topic not in bench.left_out:
+            safety[topic.name] = None
+            for qos in (latched(), reliable(10)):
+                operator.listen(topic.type, topic.topic, partial(_permits, safety, topic), qos)
+    bench.rig.until(lambda: all(counts[r.topic] for r in routes.values() if _due(bench, r)), 2.0)
+    _clear(counts, routes)
+    began = time.monotonic()
+    bench.rig.wait(LISTEN_S)
+    seconds = time.monotonic() - began
+    lacking = [name for name in bench.spec.joint_names if name not in names]
+    heard = [_heard(bench, route, counts[route.topic], seconds) for route in routes.values()]
+    paths = [_path(bench, path) for path in bench.spec.control.paths]
+    return judge_topics(heard, lacking, safety, paths)
+
+
+def _due(bench: Bench, route: Route) -> bool:
+    return bench.spec.streams[route.stream].required
+
+
+def _clear(counts: Counter[str], routes: Mapping[str, Route]) -> None:
+    """Begin to count; what is latched was published once and for all."""
+    for topic, route in routes.items():
+        if not route.latched:
+            counts[topic] = 0
+
+
+def _count(
+    counts: Counter[str], names: set[str], route: Route, message: Any, info: Mapping[str, Any]
+) -> None:
+    counts[route.topic] += 1
+    names.update(getattr(message, 'name', ()))
+
+
+def _permits(
+    safety: dict[str, bool | None], topic: SafetyTopic, message: Any, info: Mapping[str, Any]
+) -> None:
+    value = message
+    for part in topic.field.split('.'):
+        value = getattr(value, part)
+    safety[topic.name] = topic.allowed(value)
+
+
+def _heard(bench: Bench, route: Route, count: int, seconds: float) -> Heard:
+    stream = bench.spec.streams[route.stream]
+    wanted = route.rate_hz if bench.real else min(route.rate_hz, STATE_RATE_HZ)
+    emulated = bench.real or stream.type != 'audio'
+    return Heard(
+        route.stream,
+        route.topic,
+        0.0 if route.latched else wanted,
+        count,
+        seconds,
+        stream.required and emulated,
+    )
+
+
+def _path(bench: Bench, path: CommandPath) -> Path:
+    if path.topic in bench.left_out:
+        return Path(path.topic, False, (), f'{path.topic} left out: {bench.left_out[path.topic]}')
+    node = bench.rig.operator.node
+    topic = f'{path.topic}/_action/status' if path.kind == GRIPPER_ACTION else path.topic
+    publishers = node.get_publishers_info_by_topic(topic)
+    if path.kind == GRIPPER_ACTION:  # the server publishes its status; clients cannot be told apart
+        return Path(path.topic, bool(publishers), ())
+    others = sorted({p.node_name for p in publishers if p.node_name != CONTROLLER})
+    ears = node.get_subscriptions_info_by_topic(path.topic)
+    taken = any(ear.node_name not in ('operator', 'data_recorder') for ear in ears)
+    twice = sum(p.node_name == CONTROLLER for p in publishers) > 1
+    return Path(path.topic, taken, (*others, *([f'a second {CONTROLLER}'] if twice else [])))
+
+
+def still(bench: Bench) -> Findings:
+    """Active, without chunks."""
+    since_ns = bench.now_ns()
+    bench.rig.wait(STILL_S)
+    record = bench.record(since_ns)
+    modes = [state.mode for state in bench.states(record)] or [_mode(bench)]
+    count = len(record.commands) + len(record.sent)
+    return judge_still(bench.spec, count, bench.measured(record), modes, STILL_S)
+
+
+def _mode(bench: Bench) -> Mode:
+    return bench.rig.state.mode if bench.rig.state else Mode.INACTIVE

@@ -1,0 +1,73 @@
+"""Judges published commands against the limits that URDF and robot YAML state, by the checker that
+shares no code with the envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gen_nodes.hil.acceptance import Findings, at_most
+from gen_nodes.hil.acceptance_track import Track
+from gen_nodes.hil.limit_checker import KINDS, LimitChecker, Segment, Verdict
+from gen_nodes.hil.stated_limits import stated_limits
+from gen_nodes.robot import RobotSpec
+from gen_nodes.types import NS, CommandSample, ControllerState, Mode
+
+
+def segments_of(
+    commands: Sequence[CommandSample], states: Sequence[ControllerState], measured: Track
+) -> list[Segment]:
+    """Runs of commands, each from where the controller began to command until it ceased.
+
+    It begins anew, from what is measured, where it runs after it was stopped or waited; it then
+    took one of the joint states that came just before.
+    """
+    begins, resting = [], True
+    for state in states:
+        if state.mode == Mode.RUNNING and resting:
+            begins.append(state.stamp_ns)
+        resting = state.mode in (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE) or (
+            resting and state.mode != Mode.RUNNING
+        )
+    stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
+    cuts = [0, *np.searchsorted(stamps, begins), len(stamps)]
+    segments = []
+    for number, (first, last) in enumerate(pairwise(cuts)):
+        if last > first:
+            positions = np.array([c.values for c in commands[first:last]])
+            start = positions[0]
+            if number and len(measured.stamp_ns):
+                start = nearest_start(measured, int(stamps[first]), positions[0])
+            segments.append(Segment(number, start, stamps[first:last], positions))
+    return segments
+
+
+def nearest_start(measured: Track, stamp_ns: int, first_N: np.ndarray) -> np.ndarray:
+    """Of the joint states of the last 0.1 s, (N,), that from which the first command leads on."""
+    known = measured.between(stamp_ns - NS // 10, stamp_ns).position
+    if not len(known):
+        return first_N
+    return known[np.abs(known - first_N).max(axis=1).argmin()]
+
+
+def check_limits(spec: RobotSpec, segments: Sequence[Segment]) -> Verdict:
+    """Published commands against the limits as URDF and YAML state them."""
+    checker = LimitChecker(
+        stated_limits(spec.urdf_xml, spec.source), round(NS / spec.control.rate_hz) / NS
+    )
+    for segment in segments:
+        checker.add(segment)
+    return checker.verdict()
+
+
+def judge_limits(verdict: Verdict, speed: float) -> Findings:
+    """No violation, and no faster than the share of the velocity limits that was allowed."""
+    worst = {kind: verdict.worst[kind].fraction for kind in KINDS}
+    checks = [at_most(f'{kind} limit violated', verdict.violations[kind], 0) for kind in KINDS]
+    share = at_most('greatest share of a velocity limit', worst['velocity'], speed * (1 + 1e-6))
+    return Findings(
+        (*checks, share), {'commands': verdict.commands, 'speed': speed, 'shares': worst}
+    )

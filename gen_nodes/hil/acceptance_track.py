@@ -1,0 +1,183 @@
+"""What is measured of a motion: how joints follow their commands, and how they come to a stop.
+
+No ROS, no clock: everything comes from the stamps of commands and joint states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gen_nodes.robot import RobotSpec
+from gen_nodes.types import NS, CommandSample, Frozen, JointSample
+
+LONGEST_LAG_S = 0.5
+LAG_STEP_S = 0.002
+STILL = 0.002  # a joint this close to where it ends up stands [rad; a tenth of it in m]
+SETTLED_S = 0.2  # end of a record, over which the joints are taken to stand
+
+
+@dataclass(frozen=True)
+class Track(Frozen):
+    """Positions of N joints over time: stamp_ns (K,) strictly increasing, position (K, N)."""
+
+    stamp_ns: np.ndarray
+    position: np.ndarray
+
+    def between(self, first_ns: int, last_ns: int) -> Track:
+        """The part from first_ns to last_ns, both included."""
+        part = slice(*np.searchsorted(self.stamp_ns, [first_ns, last_ns + 1]))
+        return Track(self.stamp_ns[part], self.position[part])
+
+    def at(self, stamp_ns: np.ndarray | int) -> np.ndarray:
+        """(..., N) positions at any instants: straight lines between, constant beyond the ends."""
+        return np.stack([self.joint_at(stamp_ns, n) for n in range(self.position.shape[1])], -1)
+
+    def joint_at(self, stamp_ns: np.ndarray | int, joint: int) -> np.ndarray:
+        """The same for one joint, (...,)."""
+        wanted = np.asarray(stamp_ns - self.stamp_ns[0], float)
+        own = (self.stamp_ns - self.stamp_ns[0]).astype(float)
+        return np.interp(wanted, own, self.position[:, joint])
+
+    def rate(self) -> np.ndarray:
+        """(K, N) velocities by central differences."""
+        seconds = (self.stamp_ns - self.stamp_ns[0]) / NS
+        return np.gradient(self.position, seconds, axis=0)
+
+    @property
+    def seconds(self) -> float:
+        """From the first to the last stamp."""
+        return float(self.stamp_ns[-1] - self.stamp_ns[0]) / NS if len(self.stamp_ns) else 0.0
+
+
+def track_of(samples: Iterable[JointSample | CommandSample], names: Sequence[str]) -> Track:
+    """Samples as a track in the order of `names`; those that lack one of them, repeat a stamp or
+    come out of order are left out.
+    """
+    stamps: list[int] = []
+    rows: list[np.ndarray] = []
+    orders: dict[tuple[str, ...], list[int] | None] = {}
+    for sample in samples:
+        if sample.names not in orders:
+            whole = set(names) <= set(sample.names)
+            orders[sample.names] = [sample.names.index(n) for n in names] if whole else None
+        order = orders[sample.names]
+        if order is None or (stamps and sample.capture_ns <= stamps[-1]):
+            continue
+        values = sample.position if isinstance(sample, JointSample) else sample.values
+        stamps.append(sample.capture_ns)
+        rows.append(np.asarray(values)[order])
+    return Track(
+        np.array(stamps, dtype=np.int64), np.array(rows, dtype=float).reshape(-1, len(names))
+    )
+
+
+@dataclass(frozen=True)
+class Following:
+    """How one joint follows its command: lag [s]; gain, 1 where it moves as far as it is told;
+    error: what is left beyond lag and a constant offset, greatest [rad or m]; offset: the constant.
+    """
+
+    lag_s: float
+    gain: float
+    error: float
+    offset: float
+
+
+def following(commanded: Track, measured: Track, joint: int) -> Following:
+    """The lag at which the measured position is most nearly gain * command + offset, and the rest.
+
+    Only measurements whose command is known at every lag count.
+    """
+    first = int(commanded.stamp_ns[0] + LONGEST_LAG_S * NS)
+    part = measured.between(first, int(commanded.stamp_ns[-1]))
+    moved = part.position[:, joint]
+    best: Following | None = None
+    least = np.inf
+    for lag_s in np.arange(0.0, LONGEST_LAG_S, LAG_STEP_S):
+        told = commanded.joint_at(part.stamp_ns - round(lag_s * NS), joint)
+        spread = told - told.mean()
+        power = float(spread @ spread)
+        gain = float(spread @ moved) / power if power > 0 else 0.0
+        rest = moved - moved.mean() - gain * spread
+        if (left := float(rest @ rest)) < least:
+            least = left
+            error = moved - told
+            offset = float(error.mean())
+            best = Following(float(lag_s), gain, float(np.abs(error - offset).max()), offset)
+    assert best is not None
+    return best
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A stop as it was measured, (N,) per joint from the cause on: when the commands and when the
+    joints came to rest [s], how far the joints went [rad or m]; velocity: greatest commanded at the
+    cause; acceleration: commanded then.
+    """
+
+    velocity: np.ndarray
+    acceleration: np.ndarray
+    commanded_s: float
+    standing_s: np.ndarray
+    distance: np.ndarray
+    after: int  # commands after the commanded motion had come to rest and one period had passed
+
+
+def stop_of(commanded: Track, measured: Track, cause_ns: int, still_N: np.ndarray) -> Stop:
+    """The stop that followed `cause_ns`. measured must reach past the standstill by SETTLED_S;
+    still_N: how near to its end a joint stands.
+    """
+    velocity, acceleration = _state_at(commanded, cause_ns)
+    later = commanded.between(cause_ns, 2**62)
+    moving = np.flatnonzero((np.diff(later.position, axis=0) != 0).any(axis=1))
+    rest = int(moving[-1]) + 1 if len(moving) else 0
+    ended = later.stamp_ns[rest] if len(later.stamp_ns) else cause_ns
+    return Stop(
+        velocity,
+        acceleration,
+        float(ended - cause_ns) / NS,
+        _standing_s(measured, cause_ns, still_N),
+        np.abs(_end(measured) - measured.at(cause_ns)),
+        max(len(later.stamp_ns) - rest - 2, 0),
+    )
+
+
+def _state_at(commanded: Track, cause_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Commanded velocity and acceleration at an instant, by differences of the commands before."""
+    before = commanded.between(0, cause_ns)
+    if len(before.stamp_ns) < 3:
+        still = np.zeros(commanded.position.shape[1])
+        return still, still
+    seconds = np.diff(before.stamp_ns[-3:]) / NS
+    steps = np.diff(before.position[-3:], axis=0) / seconds[:, None]
+    return steps[1], (steps[1] - steps[0]) / seconds[1]
+
+
+def _end(measured: Track) -> np.ndarray:
+    last = int(measured.stamp_ns[-1])
+    return measured.between(last - round(SETTLED_S * NS), last).position.mean(axis=0)
+
+
+def _standing_s(measured: Track, cause_ns: int, still_N: np.ndarray) -> np.ndarray:
+    """(N,) from the cause to the last instant away from the end; noise at rest is allowed for."""
+    last = int(measured.stamp_ns[-1])
+    settled = measured.between(last - round(SETTLED_S * NS), last).position
+    end = settled.mean(axis=0)
+    near = np.maximum(still_N, np.abs(settled - end).max(axis=0))
+    part = measured.between(cause_ns, last)
+    away = np.abs(part.position - end) > near
+    seconds = (part.stamp_ns - cause_ns) / NS
+    return np.array([seconds[column].max(initial=0.0) for column in away.T])
+
+
+def excursion(measured: Track) -> np.ndarray:
+    """(N,) greatest distance of each joint from where it was first."""
+    return np.abs(measured.position - measured.position[0]).max(axis=0)
+
+
+def scale(spec: RobotSpec) -> np.ndarray:
+    """(N,) 1 for a joint that turns, 0.1 for one that slides: a bar in rad, times it, is in m."""
+    return np.array([0.1 if joint.type == 'prismatic' else 1.0 for joint in spec.joints])
