@@ -12,6 +12,7 @@ import numpy as np
 from gen_nodes.errors import unknown_name
 from gen_nodes.hil.camera import Look
 from gen_nodes.hil.darkroom import Darkroom, Exposure
+from gen_nodes.hil.driver import Driver, Grasp, Point
 from gen_nodes.hil.plant import Plant
 from gen_nodes.hil.scenery import draw_look, draw_views
 from gen_nodes.hil.staging import Stage
@@ -60,7 +61,6 @@ class Emulator:
         self._stage = Stage(self._plant, spec, world)
         self._view = world.view
         self.workspace = Workspace(spec, world.placement)
-        self._joint_index = {name: i for i, name in enumerate(spec.joint_names)}
         self._periods_ns = {
             name: round(NS / min(stream.rate_hz, max_state_rate_hz))
             for name, stream in spec.streams.items()
@@ -77,7 +77,8 @@ class Emulator:
             if stream.type == 'wrench'
         }
         self._effort = np.array([joint.effort for joint in spec.joints])
-        self._lower, self._upper = self._plant.joint_range()
+        makers = np.array([joint.published.velocity for joint in spec.joints])
+        self._driver = Driver(spec.joint_names, *self._plant.joint_range(), makers)
         self.reset(0, TASKS[0], 0)
 
     # Episode
@@ -133,6 +134,7 @@ class Emulator:
         self.scene = draw.scene
         self._rng = np.random.Generator(np.random.SFC64(draw.noise_seed))
         self._plant.place(draw.start_q, start_ns, lag_s=draw.lag_s, delay_s=draw.delay_s)
+        self._driver.place(draw.start_q)
         self._start_ns = start_ns
         self._place_balls()
         return self.scene
@@ -177,19 +179,52 @@ class Emulator:
 
         None, or why a driver refuses the whole command.
         """
-        unknown = [name for name in names if name not in self._joint_index]
-        if unknown:
-            return f'unknown joint {unknown[0]}'
-        values = np.asarray(values, float)
-        if values.shape != (len(names),):
-            return f'{values.size} values for {len(names)} joints'
-        if not np.isfinite(values).all():
-            return 'not finite'
-        joints = np.array([self._joint_index[name] for name in names])
-        self._plant.commands.command(
-            joints, np.clip(values, self._lower[joints], self._upper[joints]), stamp_ns
-        )
-        return None
+        refusal = self._driver.move_to(names, values)
+        if refusal is None:
+            joints = np.array([self._spec.joint_names.index(name) for name in names])
+            self._plant.commands.command(joints, self._driver.position[joints], stamp_ns)
+        return refusal
+
+    def command_velocity(
+        self, names: tuple[str, ...], values: np.ndarray, stamp_ns: int
+    ) -> str | None:
+        """Velocity targets, which last until the next ones or 0.1 s; else as `command`."""
+        return self._driver.move_at(names, values, stamp_ns)
+
+    def command_trajectory(
+        self, names: tuple[str, ...], points: list[Point], path: tuple[str, ...], stamp_ns: int
+    ) -> str | None:
+        """A trajectory for the joints `path`, in place of the one before; else as `command`."""
+        return self._driver.follow(names, points, path, stamp_ns)
+
+    def command_gripper(
+        self, name: str, value: float, stamp_ns: int, speed: float | None = None
+    ) -> str | None:
+        """A gripper's goal, at the maker's speed or a lower one; else as `command`."""
+        return self._driver.grip(name, value, stamp_ns, speed)
+
+    def grasp(self, name: str, goal: float) -> GripWatch:
+        """Watches a gripper on its way to a goal."""
+        return GripWatch(self, name, goal)
+
+    def measured(self, name: str) -> tuple[float, float]:
+        """Position and effort of a joint, without noise."""
+        index = self._spec.joint_names.index(name)
+        return float(self._plant.q[index]), float(self._plant.effort[index])
+
+    def travel(self, name: str) -> float:
+        """From one end of a joint's travel to the other."""
+        joint = self._spec.joints[self._spec.joint_names.index(name)]
+        return joint.upper - joint.lower
+
+    def halt(self, why: str, *, hard: bool) -> None:
+        """The robot stops by itself, smoothly or hard, and takes no commands until `resume`."""
+        self._plant.commands.brake(hard=hard)
+        self._driver.halt(why, self._plant.commands.target)
+
+    def resume(self) -> None:
+        """Commands are taken again, from where the robot stands."""
+        self._driver.resume(self._plant.commands.target)
 
     def disturb(
         self, *, torque_N: np.ndarray | None = None, velocity_N: np.ndarray | None = None
@@ -210,6 +245,11 @@ class Emulator:
         """Like `step`, with pictures left to be developed (by a Darkroom, in any thread)."""
         published = self._publish()
         while self._plant.now_ns + self._plant.timestep_ns <= until_ns:
+            moved = self._driver.advance(self._plant.now_ns)
+            if moved.size:
+                self._plant.commands.command(
+                    moved, self._driver.position[moved], self._plant.now_ns
+                )
             self._plant.step(self._ball_velocities)
             if self.scene.task == 'track':
                 self._place_balls()
@@ -239,6 +279,7 @@ class Emulator:
         there.
         """
         self._plant.shift_clock(by_ns)
+        self._driver.shift_clock(by_ns)
         self._start_ns += by_ns
         self._due_ns = {name: due_ns + by_ns for name, due_ns in self._due_ns.items()}
 
@@ -330,3 +371,27 @@ class Emulator:
             self._draw.views.get(name),
             noise_seed,
         )
+
+
+class GripWatch:
+    """A gripper on its way to a goal."""
+
+    def __init__(self, emulator: Emulator, name: str, goal: float) -> None:
+        self._emulator, self._name = emulator, name
+        self._grasp = Grasp(goal, emulator.travel(name), emulator.now_ns)
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is where it should be."""
+        return self._grasp.reached
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it stands elsewhere."""
+        return self._grasp.stalled
+
+    def look(self) -> tuple[float, float]:
+        """Its position and effort now."""
+        position, effort = self._emulator.measured(self._name)
+        self._grasp.look(position, self._emulator.now_ns)
+        return position, effort

@@ -34,6 +34,16 @@ class CommandFilter:
         """New targets for some joints (indices), from `received_ns` + dead time on."""
         self._pending.append((received_ns + self._delay_ns, joints, values))
 
+    def brake(self, *, hard: bool) -> None:
+        """Forget all targets and come to rest: smoothly, or as fast as the filter goes."""
+        self._pending.clear()
+        self._target = self.setpoint + (0.0 if hard else 2 / self._rad_s) * self.rate
+
+    @property
+    def target(self) -> np.ndarray:
+        """Where the setpoint goes (N,)."""
+        return self._target.copy()
+
     def shift_clock(self, by_ns: int) -> None:
         """Time is now `by_ns` later, and nothing else has changed."""
         self._pending = deque((due_ns + by_ns, *rest) for due_ns, *rest in self._pending)

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from functools import partial
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -23,21 +22,25 @@ from std_srvs.srv import Trigger
 
 from gen_nodes.errors import GenError
 from gen_nodes.hil.darkroom import Darkroom, Exposure
-from gen_nodes.hil.emulator import Emulator
-from gen_nodes.hil.faults import NONE, Fault
+from gen_nodes.hil.driver_messages import points_of
+from gen_nodes.hil.emulator import Emulator, GripWatch
+from gen_nodes.hil.faults import NONE, Fault, meanings
 from gen_nodes.hil.ledger import Ledger
 from gen_nodes.hil.tasks import TASKS
 from gen_nodes.hil.truth_messages import scene_text, truth_message
 from gen_nodes.hil.world import load_world
-from gen_nodes.robot import CommandPath, SafetyTopic, load_robot
+from gen_nodes.robot import CommandPath, load_robot
 from gen_nodes.ros import convert
 from gen_nodes.ros.diagnostics import Level, Status
+from gen_nodes.ros.driver_inputs import DriverInputs
 from gen_nodes.ros.episodes import hear_episodes
+from gen_nodes.ros.isolation import is_isolated
 from gen_nodes.ros.lifecycle import GenNode, robot_parameter
 from gen_nodes.ros.messages_rclpy import RclpyMessages, message_class
 from gen_nodes.ros.parameters import Parameter
 from gen_nodes.ros.qos import latched, overridable, reliable
 from gen_nodes.ros.routes import Route, routes_of
+from gen_nodes.ros.safety_messages import SafetySpeaker
 from gen_nodes.ros.spin import main, prefer_realtime
 from gen_nodes.threads import start_thread
 from gen_nodes.types import (
@@ -49,6 +52,7 @@ from gen_nodes.types import (
     Sample,
     WrenchSample,
 )
+from gen_nodes.wiring import FORWARD_VELOCITY, JOINT_TRAJECTORY
 
 LONGEST_SLEEP_S = 0.01  # of physics while nothing is due
 TRUTH_PERIOD_NS = NS // 50
@@ -77,12 +81,7 @@ PARAMETERS = (
         high=1.0,
         live=True,
     ),
-    Parameter(
-        'fault',
-        NONE,
-        "a sensor's fault: none, or 'black STREAM', 'frozen STREAM', 'nan STREAM', 'silent STREAM'",
-        live=True,
-    ),
+    Parameter('fault', NONE, meanings(), live=True),
 )
 
 
@@ -108,12 +107,14 @@ class RobotEmulator(GenNode):
         )
         self._darkroom = self._emulator.new_darkroom()
         self._lock = threading.Lock()
-        self._running = False
+        self._running, self._stopped = False, ''
         self._messages = RclpyMessages()
         self.diagnostics.hardware_id = spec.name
         self._make_publishers()
-        self._entities = [self._subscribe(path) for path in spec.control.paths]
-        self._entities.append(hear_episodes(self, self._on_episode))
+        isolated = is_isolated()
+        self._safety = SafetySpeaker(self, spec, isolated)
+        self._inputs = DriverInputs(self, spec, isolated, self._on_command, self._on_grip)
+        self._episodes = hear_episodes(self, self._on_episode)
         self._service = self.create_service(Trigger, '~/reset', self._on_reset)
         self.add_on_set_parameters_callback(self._check_fault)
         self.add_post_set_parameters_callback(self._take_fault)
@@ -132,22 +133,9 @@ class RobotEmulator(GenNode):
             if stream.type != 'audio'
             for route in routes_of(stream)
         }
-        self._safety = [
-            (publisher(topic.type, topic.topic, latched()), topic)
-            for topic in self._spec.safety_topics
-        ]
         self._truth = publisher('visualization_msgs/msg/MarkerArray', 'truth', reliable(5))
         self._scene = publisher('std_msgs/msg/String', 'scene', latched())
         self._counts = publisher('std_msgs/msg/String', 'published', latched())
-
-    def _subscribe(self, path: CommandPath) -> Any:
-        return self.create_subscription(
-            message_class('std_msgs/msg/Float64MultiArray'),
-            path.topic,
-            partial(self._on_command, path),
-            reliable(10),
-            qos_overriding_options=overridable(),
-        )
 
     def activate(self) -> None:
         self._published: Counter[str] = Counter()
@@ -157,8 +145,9 @@ class RobotEmulator(GenNode):
         self._worst_behind_ns = 0
         self._pictures: deque[Exposure] = deque()
         self._wake = threading.Event()
-        self._allow_commands()
         self._begin_episode()
+        self._stop_or_go()
+        self._report_left_out()
         self._steady_offset_ns = self._emulator.now_ns - time.monotonic_ns()
         self._next_truth_ns = 0
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -184,14 +173,14 @@ class RobotEmulator(GenNode):
             return
         for publisher in (
             *self._outputs.values(),
-            *(one for one, _ in self._safety),
             self._truth,
             self._scene,
             self._counts,
         ):
             self.destroy_publisher(publisher)
-        for entity in self._entities:
-            self.destroy_subscription(entity)
+        self._safety.destroy()
+        self._inputs.destroy()
+        self.destroy_subscription(self._episodes)
         self.destroy_service(self._service)
         self.remove_on_set_parameters_callback(self._check_fault)
         self.remove_post_set_parameters_callback(self._take_fault)
@@ -253,9 +242,10 @@ class RobotEmulator(GenNode):
         self._wake.set()
 
     def _publish(self, sample: Sample) -> None:
-        sample = self._fault.apply(sample)
-        if sample is None:
-            return
+        for spoilt in self._fault.apply(sample):
+            self._publish_sample(spoilt)
+
+    def _publish_sample(self, sample: Sample) -> None:
         if isinstance(sample, CameraSample):
             self._publish_picture(sample)
         elif isinstance(sample, JointSample):
@@ -298,8 +288,31 @@ class RobotEmulator(GenNode):
         if not self._running:
             return
         with self._lock:
+            refusal = self._command(path, message, time.monotonic_ns() + self._steady_offset_ns)
+        self._tell_commands(path, refusal)
+
+    def _command(self, path: CommandPath, message: Any, received_ns: int) -> str | None:
+        if path.kind == JOINT_TRAJECTORY:
+            points = points_of(message, received_ns)
+            if isinstance(points, str):
+                return points
+            names = tuple(message.joint_names)
+            return self._emulator.command_trajectory(names, points, path.joints, received_ns)
+        if path.kind == FORWARD_VELOCITY:
+            return self._emulator.command_velocity(path.joints, message.data, received_ns)
+        return self._emulator.command(path.joints, message.data, received_ns)
+
+    def _on_grip(self, path: CommandPath, position: float, speed: float | None) -> GripWatch | None:
+        if not self._running:
+            return None
+        (name,) = path.joints
+        with self._lock:
             received_ns = time.monotonic_ns() + self._steady_offset_ns
-            refusal = self._emulator.command(path.joints, message.data, received_ns)
+            refusal = self._emulator.command_gripper(name, position, received_ns, speed)
+        self._tell_commands(path, refusal)
+        return None if refusal else self._emulator.grasp(name, position)
+
+    def _tell_commands(self, path: CommandPath, refusal: str | None) -> None:
         if refusal is not None:
             self._refused[f'{path.topic}: {refusal}'] += 1
             self.diagnostics.report(
@@ -307,7 +320,8 @@ class RobotEmulator(GenNode):
                 Status(
                     Level.ERROR,
                     f'refused on {path.topic}: {refusal}; the joints keep their targets',
-                    f'send {len(path.joints)} finite values in the order of the robot YAML',
+                    f'send what a {path.kind} of {len(path.joints)} joints takes, while the robot '
+                    'takes commands',
                 ),
             )
         else:
@@ -365,10 +379,23 @@ class RobotEmulator(GenNode):
                 ),
             )
 
-    def _allow_commands(self) -> None:
-        """Say on the robot's safety topics that it takes commands."""
-        for publisher, topic in self._safety:
-            publisher.publish(_safe(topic))
+    def _stop_or_go(self) -> None:
+        """Stop the robot where the fault says so, else let it go on; and say so as a driver
+        does.
+        """
+        stop = self._fault.robot_stop
+        with self._lock:
+            if stop:
+                self._emulator.halt(stop, hard='emergency' in stop)
+            elif self._stopped:
+                self._emulator.resume()
+        self._stopped = stop
+        self._safety.say(stop)
+        if stop:
+            status = Status(Level.ERROR, f'{stop}: it takes no commands', 'set fault to none')
+            self.diagnostics.report('robot', status)
+        else:
+            self.diagnostics.ok('robot', 'takes commands')
 
     def _check_fault(self, changes: list[RclpyParameter]) -> SetParametersResult:
         for change in changes:
@@ -383,6 +410,14 @@ class RobotEmulator(GenNode):
         for change in changes:
             if change.name == 'fault':
                 self._fault = Fault(change.value, self._spec)
+                if self._running:
+                    self._stop_or_go()
+
+    def _report_left_out(self) -> None:
+        left_out = (*self._safety.left_out, *self._inputs.left_out)
+        if left_out:
+            step = 'install what is named, unless this test needs none of it'
+            self.diagnostics.report('driver', Status(Level.WARN, '; '.join(left_out), step))
 
     def _report(self) -> None:
         """How well real time is kept, and what was published since activation."""
@@ -415,10 +450,6 @@ class RobotEmulator(GenNode):
 def kept(route: Route) -> int:
     """Messages kept for a reader that did not get the processor for a while: half a second's."""
     return max(10, round(HISTORY_S * route.rate_hz))
-
-
-def _safe(topic: SafetyTopic) -> Any:
-    return message_class(topic.type)(data=not topic.stop_when)
 
 
 if __name__ == '__main__':
