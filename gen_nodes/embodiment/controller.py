@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gen_nodes.embodiment.collision import collision_of
 from gen_nodes.embodiment.curve import Curve, Player, make_curve, refusal
 from gen_nodes.embodiment.envelope import Envelope, Step
 from gen_nodes.embodiment.limits import limits_of
@@ -75,7 +76,7 @@ class ControllerCore:
         config = watch or WatchConfig(spec.state.timeout_s, spec.control.chunk_timeout_s)
         self.chunk_timeout_s = config.chunk_timeout_s
         limits = limits_of(spec)
-        self._envelope = Envelope(limits, self.period_s)
+        self._envelope = Envelope(limits, self.period_s, collision_of(spec))
         self._watches = Watches(spec, limits, config, awaited, stack, own, own_instance)
         by_velocity = {
             name
