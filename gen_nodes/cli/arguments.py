@@ -17,13 +17,18 @@ def stop_in_order_when_ended() -> None:
 
 def check_json(path: Path | None) -> None:
     """Raise ConfigError where --json names a file that cannot be written."""
+    check_output('--json', path)
+
+
+def check_output(option: str, path: Path | None) -> None:
+    """Raise ConfigError where an option names a file that cannot be written."""
     if path is None:
         return
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise ConfigError(f"--json '{path}': there is no folder '{folder}'")
+        raise ConfigError(f"{option} '{path}': there is no folder '{folder}'")
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise ConfigError(f"--json '{path}' cannot be written")
+        raise ConfigError(f"{option} '{path}' cannot be written")
 
 
 def check_seed(seed: int) -> None:

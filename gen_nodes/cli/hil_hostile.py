@@ -1,0 +1,134 @@
+"""gen hil hostile: hostile chunks through the real controller; every command is checked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gen_nodes.cli.arguments import check_output, check_seed, stop_in_order_when_ended
+from gen_nodes.errors import ConfigError, GenError
+
+if TYPE_CHECKING:
+    from gen_nodes.hil.hostile_run import Tally
+
+HELP = (
+    'send hostile chunks to the controller, in simulated time, and judge every command that comes '
+    'out by a checker that shares no code with it'
+)
+MOST_CHUNKS = 10**9
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `gen hil hostile`."""
+    parser.add_argument('--robot', required=True, help='robot (name or YAML)')
+    parser.add_argument('--chunks', type=int, default=10_000, help='how many')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same commands')
+    parser.add_argument('--json', type=Path, help='write the report here')
+    parser.add_argument('--dump', type=Path, help='write every command here, as Parquet')
+    parser.add_argument('--jobs', type=int, default=1, help='processes; the result is the same')
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 where no limit was violated and the robot really moved; else raises GenError, the report is
+    written all the same.
+    """
+    from gen_nodes.cli.provenance import command_line, machine
+    from gen_nodes.robot import load_robot
+
+    if not 1 <= args.chunks <= MOST_CHUNKS:
+        raise ConfigError(f'--chunks {args.chunks} must lie in [1, {MOST_CHUNKS}]')
+    if not 1 <= args.jobs <= 1024:
+        raise ConfigError(f'--jobs {args.jobs} must lie in [1, 1024]')
+    check_seed(args.seed)
+    check_output('--json', args.json)
+    check_output('--dump', args.dump)
+    load_robot(args.robot)
+    stop_in_order_when_ended()
+    ran_on, began_s = machine(), time.monotonic()
+    tally = provoke(args)
+    report = tally.report() | {
+        'seconds': round(time.monotonic() - began_s, 2),
+        'jobs': args.jobs,
+        'machine': ran_on,
+        'command': command_line(),
+    }
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + '\n')
+    show(report)
+    judge(report)
+    return 0
+
+
+def provoke(args: argparse.Namespace) -> Tally:
+    """Run every trial; with --dump gather the commands of all of them in one file."""
+    from gen_nodes.cli.progress import Progress
+    from gen_nodes.hil.command_file import CommandWriter
+    from gen_nodes.hil.hostile_run import Plan, Tally, known, run_trials
+    from gen_nodes.version import code_version
+
+    with ExitStack() as stack:
+        folder = out = None
+        if args.dump:
+            parts = tempfile.TemporaryDirectory(dir=args.dump.parent, prefix=f'.{args.dump.name}.')
+            folder = Path(stack.enter_context(parts))
+            spec, limits = known(args.robot)
+            about = {'robot': spec.name, 'seed': str(args.seed), 'version': code_version()}
+            period_s = 1.0 / spec.control.rate_hz
+            out = stack.enter_context(CommandWriter(args.dump, limits.names, period_s, about))
+        plan = Plan(args.robot, args.chunks, args.seed, folder)
+        tally, progress, began_s = Tally(plan), Progress(), time.monotonic()
+        for part in run_trials(plan, args.jobs):
+            tally.add(part)
+            if out:
+                out.append(plan.part(part.number))
+                plan.part(part.number).unlink()
+            progress.show(words(tally, time.monotonic() - began_s))
+        progress.clear()
+    return tally
+
+
+def words(tally: Tally, seconds: float) -> str:
+    """Progress in one line."""
+    rate = tally.chunks / max(seconds, 1e-3)
+    left_s = (tally.plan.chunks - tally.chunks) / rate
+    return (
+        f'{tally.spec.name}: {tally.chunks:,} of {tally.plan.chunks:,} chunks, '
+        f'{tally.verdict.total} violations, {rate:,.0f} chunks/s, {left_s / 60:.1f} min left'
+    )
+
+
+def show(report: dict[str, Any]) -> None:
+    """The report for a person."""
+    checker, worst = report['checker'], report['worst']
+    print(
+        f'{report["robot"]}: {report["chunks"]:,} hostile chunks, {report["commands"]:,} commands '
+        f'in {checker["segments"]:,} runs, {report["simulated_s"]:,.0f} s of robot time in '
+        f'{report["seconds"]:,.0f} s'
+    )
+    print('worst share of a limit: ' + ', '.join(f'{kind} {x:.9f}' for kind, x in worst.items()))
+    least = min(checker['travelled'].items(), key=lambda item: item[1])
+    print(
+        f'followed a chunk on {checker["share_running"]:.0%} of the ticks; every joint went '
+        f'through at least {least[1]:.0%} of its range ({least[0]})'
+    )
+    refused, stops = sum(report['refused'].values()), sum(report['stops'].values())
+    print(f'{refused:,} chunks refused, {stops:,} stops, {report["violations"]} violations')
+
+
+def judge(report: dict[str, Any]) -> None:
+    """Raise GenError where a limit was violated, or where nothing was put to the test."""
+    for kind, at in report['first_violations'].items():
+        raise GenError(
+            f'{report["violations"]} violations; the first of {kind}: {at["joint"]} at '
+            f'{at["fraction"]:.6g} of its limit, stamp {at["stamp_ns"]}, segment {at["segment"]}'
+        )
+    if not report['checker']['moved']:
+        raise GenError(
+            'the robot hardly moved, so nothing is shown: see ticks, stops and refused in the '
+            'report'
+        )
