@@ -88,7 +88,8 @@ def draft_robot(xml: str, where: str, base: str | None = None, tips: tuple[str, 
         raise RobotError(
             f'{where}: no joint can be commanded: every one is fixed, mimic or a wheel'
         )
-    roles = {joint.name: guess_role(joint.name) for joint in joints}
+    leaders = {joint.mimic[0] for joint in urdf.joints.values() if joint.mimic}
+    roles = {joint.name: guess_role(joint.name, joint.name in leaders) for joint in joints}
     ends = _ends(tree, roles)
     found = tips or tuple(frames[0] for frames in ends)
     if not found:
@@ -106,13 +107,15 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r'[A-Z]?[a-z]+|[A-Z]+(?![a-z])', name)]
 
 
-def guess_role(joint: str) -> str:
-    """Role of a joint by its name, 'arm' where it says nothing."""
+def guess_role(joint: str, is_followed: bool = False) -> str:
+    """Role of a joint by its name. Where that says nothing: 'gripper' if others follow it (mimic),
+    as fingers do, else 'arm'.
+    """
     words = words_of(joint)
     for role, signs in ROLE_WORDS:
         if any(word == sign or word == f'{sign}s' for word in words for sign in signs):
             return role
-    return 'arm'
+    return 'gripper' if is_followed else 'arm'
 
 
 def legal_pose(joint: UrdfJoint) -> float:

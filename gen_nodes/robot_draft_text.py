@@ -167,7 +167,7 @@ def checklist(draft: Draft, yaml_text: str) -> tuple[list[str], list[str]]:
 def _to_confirm(draft: Draft) -> list[str]:
     lines = [f'base_frame {draft.base}', *(_tip_line(draft, tip) for tip in draft.tips)]
     told = {role: draft.of_role(role) for role in ROLES if role != 'arm' and draft.of_role(role)}
-    lines += [f'role {role}: {", ".join(names)}, by name' for role, names in told.items()]
+    lines += [f'role {role}: {", ".join(names)}, guessed' for role, names in told.items()]
     lines += [f'{name} is not commanded: {why}' for name, why in draft.left_out.items()]
     lines.append('ready: legal, but nobody has looked whether it is a good pose to stand in')
     lines.append(
@@ -194,7 +194,19 @@ def _about_shapes(draft: Draft) -> list[str]:
     light = [name for name in moving if not _moved_mass(draft, name)]
     if light:
         lines.append(f'no mass behind these links, which the emulator needs: {", ".join(light)}')
+    dull = [tip for tip in draft.tips if not _solid(draft, tip)]
+    if dull:
+        lines.append(
+            'no collision shape at or behind these tips, which the emulator needs (a small '
+            f'sphere): {", ".join(dull)}'
+        )
     return lines
+
+
+def _solid(draft: Draft, link: str) -> bool:
+    """Whether a link, or one that is fixed to it, has a collision primitive."""
+    fixed = (joint.child for joint in draft.tree.below(link) if joint.type == 'fixed')
+    return bool(draft.tree.links[link].solids) or any(_solid(draft, child) for child in fixed)
 
 
 def _moved_mass(draft: Draft, link: str) -> float:
@@ -217,7 +229,7 @@ def _roles(draft: Draft) -> str:
     if not told:
         return ''
     lines = ''.join(f'  {role}: {_flow(names)}\n' for role, names in told.items())
-    return f'roles:   # guessed by name; the others are of the arm\n{lines}'
+    return f'roles:   # guessed; the others are of the arm\n{lines}'
 
 
 def _candidates(draft: Draft) -> str:

@@ -143,7 +143,7 @@ def _tip_rows(spec: RobotSpec, stops_N: np.ndarray) -> tuple[TipRow, ...]:
             TipRow(
                 name,
                 tuple(frame[:3, 3].tolist()),
-                tuple((frame[:3, 2].round(6) + 0.0).tolist()),
+                tuple((frame[:3, 2].round(3) + 0.0).tolist()),
                 tuple(name for name, moved in zip(spec.joint_names, moves, strict=True) if moved),
                 _least(jacobian[:3, moves]),
                 pose,
