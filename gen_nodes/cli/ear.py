@@ -9,21 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gen_nodes.hil.record import Beat, Command, Measured, Record, Remark, Sent, Word
+from gen_nodes.hil.record import BAD, Beat, Command, Measured, Record, Remark, Sent, Word
 from gen_nodes.robot import RobotSpec
 from gen_nodes.ros import convert
 from gen_nodes.ros.messages_rclpy import RclpyMessages
 from gen_nodes.ros.operator import Operator
 from gen_nodes.ros.qos import latched, reliable, sensor
-from gen_nodes.types import ControllerState
+from gen_nodes.types import CommandSample, ControllerState, Mode
 
 COMMAND = 'gen_stack/msg/JointCommand'
 STATE = 'sensor_msgs/msg/JointState'
-PATH_TYPES = {  # a driver's topics; actions are not heard
-    'forward_position': 'std_msgs/msg/Float64MultiArray',
-    'forward_velocity': 'std_msgs/msg/Float64MultiArray',
-    'joint_trajectory': 'trajectory_msgs/msg/JointTrajectory',
-}
 KEPT = 40_000  # messages per topic; the oldest make room
 
 Info = Mapping[str, Any]
@@ -36,11 +31,11 @@ class Ear:
     def __init__(self, operator: Operator, spec: RobotSpec) -> None:
         self._spec, self._codec = spec, RclpyMessages()
         self.state: ControllerState | None = None
-        self._levels: dict[tuple[str, str], int] = {}
+        self._standing: dict[tuple[str, str], tuple[int, Any]] = {}
         self._beat_ns: dict[str, int] = {}
         self._commands, self._measured, self._words = _heap(), _heap(), _heap()
         self._remarks, self._beats = _heap(), _heap()
-        self._sent = {path.topic: _heap() for path in spec.control.paths if path.kind in PATH_TYPES}
+        self._sent = {path.topic: _heap() for path in spec.control.paths if path.message}
         self._subscribe(operator.listen)
 
     def _subscribe(self, listen: Callable[..., None]) -> None:
@@ -49,7 +44,7 @@ class Ear:
         for path in self._spec.control.paths:
             if path.topic in self._sent:
                 hear = keep(self._sent[path.topic])
-                listen(PATH_TYPES[path.kind], path.topic, hear, reliable(100), raw=True)
+                listen(path.message, path.topic, hear, reliable(100), raw=True)
         listen('gen_stack/msg/ControllerState', 'controller_state', self._on_state, latched())
         listen(
             'diagnostic_msgs/msg/DiagnosticArray',
@@ -75,7 +70,7 @@ class Ear:
         for status in message.status:
             self._remarks.append((now_ns, status))
             node, _, component = status.name.partition(': ')
-            self._levels[node, component] = status.level[0]
+            self._standing[node, component] = (now_ns, status)
 
     # The present
 
@@ -89,7 +84,30 @@ class Ear:
 
     def level(self, node: str, component: str) -> int | None:
         """The newest level of a component in the diagnostics; None before any."""
-        return self._levels.get((node, component))
+        heard = self._standing.get((node, component))
+        return None if heard is None else heard[1].level[0]
+
+    def standing(self) -> list[Remark]:
+        """The newest status of every component that is bad at present."""
+        remarks = [remark(*heard) for heard in self._standing.values()]
+        return [one for one in remarks if one.level in BAD]
+
+    def complaints(self, since_ns: int) -> list[Remark]:
+        """Whatever was bad since an arrival."""
+        remarks = [remark(*heard) for heard in since(self._remarks, since_ns)]
+        return [one for one in remarks if one.level in BAD]
+
+    def ended_since(self, since_ns: int) -> bool:
+        """Whether the controller has held or stopped since an arrival, and does still."""
+        ended = (Mode.HOLDING, Mode.STOPPED)
+        if not self._words or self._words[-1][1].mode not in ended:
+            return False
+        return any(state.mode in ended for ns, state in self._words if ns >= since_ns)
+
+    @property
+    def command(self) -> CommandSample | None:
+        """The newest executed command; None before any."""
+        return self._command(*self._commands[-1]).sample if self._commands else None
 
     def silent_s(self, node: str) -> float:
         """Since a node's last heartbeat [s]; infinite before any."""
@@ -99,8 +117,8 @@ class Ear:
     def forget(self, nodes: Iterable[str]) -> None:
         """What nodes said before they were started again means nothing."""
         nodes = set(nodes)
-        for key in [key for key in self._levels if key[0] in nodes]:
-            del self._levels[key]
+        for key in [key for key in self._standing if key[0] in nodes]:
+            del self._standing[key]
         if 'embodiment_controller' in nodes:
             self.state = None
 
@@ -133,9 +151,9 @@ class Ear:
         return Measured(arrival_ns, convert.joint_sample(message, 'joint_states', arrival_ns))
 
     def _path(self, topic: str, arrival_ns: int, raw: bytes) -> Sent:
-        kind = next(path.kind for path in self._spec.control.paths if path.topic == topic)
-        message = self._codec.deserialize(PATH_TYPES[kind], raw)
-        values = message.points[0].positions if kind == 'joint_trajectory' else message.data
+        path = next(path for path in self._spec.control.paths if path.topic == topic)
+        message = self._codec.deserialize(path.message, raw)
+        values = message.data if hasattr(message, 'data') else message.points[0].positions
         return Sent(arrival_ns, topic, np.array(values, dtype=float))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 from gen_nodes.errors import GenError
 from gen_nodes.hil.sway import Sway
@@ -41,8 +44,11 @@ class Puppet:
     - `shift_s`: how far its clock is ahead of ours, where the nodes' clock was stepped
     """
 
-    def __init__(self, operator: Operator, spec: RobotSpec) -> None:
+    def __init__(self, operator: Operator, spec: RobotSpec, speaker: Node | None = None) -> None:
+        """speaker: the node that its publishers belong to; none given: the operator's own."""
         self._operator, self._spec, self._make = operator, spec, RclpyMessages()
+        self._speaker = speaker or operator.node
+        self._instance = int.from_bytes(os.urandom(4), 'little')
         self.curve: Curve = Sway(spec)
         self.falsify: Falsify = honest
         self.beating = self.fit = True
@@ -50,10 +56,9 @@ class Puppet:
         self.sequence = 0
         self._start_ns: int | None = None
         node = operator.node
-        self.chunks = node.create_publisher(
-            message_class('gen_stack/msg/ActionChunk'), 'action_chunk', reliable(10)
-        )
-        self._beats = node.create_publisher(
+        self.chunks = None
+        self.offer(reliable(10))
+        self._beats = self._speaker.create_publisher(
             message_class('gen_stack/msg/Heartbeat'), 'heartbeat', reliable(10)
         )
         self._timers = [
@@ -61,6 +66,14 @@ class Puppet:
             node.create_timer(BEAT_S, self._beat),
         ]
         self._since_ns = operator.now_ns()
+
+    def offer(self, qos: QoSProfile) -> None:
+        """Publish chunks in this quality from here on."""
+        node, before = self._speaker, self.chunks
+        kind = message_class('gen_stack/msg/ActionChunk')
+        self.chunks = node.create_publisher(kind, 'action_chunk', qos)
+        if before is not None:
+            node.destroy_publisher(before)
 
     def start(self, position_N: np.ndarray | None = None) -> None:
         """Begin to move, from where the robot stands; None: from the ready pose."""
@@ -77,7 +90,7 @@ class Puppet:
         for timer in self._timers:
             self._operator.node.destroy_timer(timer)
         for publisher in (self.chunks, self._beats):
-            self._operator.node.destroy_publisher(publisher)
+            self._speaker.destroy_publisher(publisher)
 
     @property
     def running(self) -> bool:
@@ -111,5 +124,6 @@ class Puppet:
     def _beat(self) -> None:
         if self.beating:
             cause = '' if self.fit else 'the puppet was told to say so'
-            beat = Heartbeat(self._now_ns(), NODE, self.fit, self._since_ns, cause)
+            step, one = '', self._instance
+            beat = Heartbeat(self._now_ns(), NODE, self.fit, self._since_ns, cause, step, one)
             self._beats.publish(convert.heartbeat_message(self._make, beat))

@@ -69,6 +69,7 @@ class Rig:
             parameters=self._parameters(policy, recorder, parameters or {}),
         )
         self._episode: Episode | None = None
+        self._must_live = False  # a node that dies now does not start
 
     def _parameters(self, policy: bool, recorder: bool, given: Parameters) -> dict[str, dict]:
         watched = ['sensor_aggregator', POLICY, *(['data_recorder'] if recorder else [])]
@@ -110,7 +111,12 @@ class Rig:
                 self.operator.close()
 
     def _look(self) -> None:
-        self.deaths += self.graph.poll()
+        died = self.graph.poll()
+        self.deaths += died
+        if died and self._must_live:
+            name, code = died[0]
+            why = describe_exit(code)
+            raise GenError(f'{name} has died ({why}); it said: {self.last_words(name)}')
         self.pulse()
 
     # Waiting
@@ -127,13 +133,15 @@ class Rig:
         """Until every node that runs is active and every required sensor is live. Raises GenError
         with the cause, where a node died too.
         """
-        dead = len(self.deaths)
-        running = [name for name in self.graph.processes if name in self.graph.pids()]
-        missing = self.operator.inactive(running, timeout_s)
+        self._must_live = True
+        try:
+            running = [name for name in self.graph.processes if name in self.graph.pids()]
+            missing = self.operator.inactive(running, timeout_s)
+        finally:
+            self._must_live = False
         if missing:
-            died = dict(self.deaths[dead:]).get(missing[0])
-            why = 'is not active' if died is None else f'has died ({describe_exit(died)})'
-            raise GenError(f'{missing[0]} {why}; its last words: {self.last_words(missing[0])}')
+            words = self.last_words(missing[0])
+            raise GenError(f'{missing[0]} is not active after {timeout_s:g} s; it said: {words}')
         if not self.until(lambda: not self._lacking(), READY_S):
             raise GenError(f'{self._lacking()} after {READY_S:g} s; logs: {self.graph.log_dir}')
 

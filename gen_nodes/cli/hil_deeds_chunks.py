@@ -1,0 +1,168 @@
+"""Faults of the policy's chunks: what is published in the place of a good one meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+from gen_nodes.cli.hil_fault_bench import Bench
+from gen_nodes.cli.puppet import honest
+from gen_nodes.ros.qos import reliable, sensor
+from gen_nodes.types import NS
+
+Deed = Callable[[Bench], AbstractContextManager[None]]
+FLOOD_PERIOD_S = 0.001
+FLOOD_BATCH = 5
+JUMP_RAD = 0.2
+FAR_RAD = 10.0
+HUGE_RATE = 1000.0
+
+
+@contextmanager
+def false(spoil: Callable[[Any, Bench], None], bench: Bench) -> Iterator[None]:
+    """Every chunk is spoilt before it is published."""
+
+    def falsify(message: Any) -> Iterable[Any]:
+        spoil(message, bench)
+        return (message,)
+
+    bench.puppet.falsify = falsify
+    try:
+        yield
+    finally:
+        bench.puppet.falsify = honest
+
+
+# From a good message to a spoilt one
+
+
+def nan(message: Any, bench: Bench) -> None:
+    message.values[len(message.values) // 2] = float('nan')
+
+
+def inf(message: Any, bench: Bench) -> None:
+    message.rates[1] = float('inf')
+
+
+def wrong_length(message: Any, bench: Bench) -> None:
+    message.values = message.values[:-1]
+
+
+def unknown_joint(message: Any, bench: Bench) -> None:
+    message.joint_names[0] = 'no_such_joint'
+
+
+def joint_twice(message: Any, bench: Bench) -> None:
+    message.joint_names[1] = message.joint_names[0]
+
+
+def other_robot(message: Any, bench: Bench) -> None:
+    message.joint_names = [f'other_{name}' for name in message.joint_names]
+
+
+def old_stamp(message: Any, bench: Bench) -> None:
+    message.header.stamp.sec -= 1
+
+
+def future_stamp(message: Any, bench: Bench) -> None:
+    message.header.stamp.sec += 1
+
+
+def times_backwards(message: Any, bench: Bench) -> None:
+    message.times[2] = message.times[1]
+
+
+def permuted(message: Any, bench: Bench) -> None:
+    n = len(message.joint_names)
+    message.joint_names = message.joint_names[::-1]
+    for rows in (message.values, message.rates):
+        for start in range(0, len(rows), n):
+            rows[start : start + n] = rows[start : start + n][::-1]
+
+
+def jumps(message: Any, bench: Bench) -> None:
+    by = JUMP_RAD if bench.puppet.sequence % 2 else -JUMP_RAD
+    _shift(message, by * bench.scale)
+
+
+def far_target(message: Any, bench: Bench) -> None:
+    """One joint only, the last that turns: it sweeps nothing along."""
+    turning = [place for place, scale in enumerate(bench.scale) if scale == 1.0]
+    by_N = 0.0 * bench.scale
+    by_N[turning[-1]] = FAR_RAD
+    _shift(message, by_N)
+
+
+def huge_rates(message: Any, bench: Bench) -> None:
+    for place in range(len(message.rates)):
+        message.rates[place] = HUGE_RATE
+
+
+def _shift(message: Any, by_N: Any) -> None:
+    for place in range(len(message.values)):
+        message.values[place] += by_N[place % len(by_N)]
+
+
+SPOILT = (
+    nan,
+    inf,
+    wrong_length,
+    unknown_joint,
+    joint_twice,
+    other_robot,
+    old_stamp,
+    future_stamp,
+    times_backwards,
+    permuted,
+    jumps,
+    far_target,
+    huge_rates,
+)
+
+
+# How chunks come
+
+
+@contextmanager
+def flood(bench: Bench) -> Iterator[None]:
+    """Good chunks come at 1 kHz: one curve per batch, every message with a stamp of its own."""
+    puppet, node = bench.puppet, bench.rig.operator.node
+    began, sent = time.monotonic(), 0
+
+    def pour() -> None:
+        nonlocal sent
+        due = int((time.monotonic() - began) / FLOOD_PERIOD_S)
+        message = puppet.message()
+        stamp = message.header.stamp
+        for number in range(min(due - sent, 10 * FLOOD_BATCH)):
+            stamp.sec, stamp.nanosec = divmod(stamp.sec * NS + stamp.nanosec + (number > 0), NS)
+            puppet.chunks.publish(message)
+        sent = due
+
+    puppet.falsify = lambda message: ()
+    timer = node.create_timer(FLOOD_BATCH * FLOOD_PERIOD_S, pour)
+    try:
+        yield
+    finally:
+        node.destroy_timer(timer)
+        puppet.falsify = honest
+
+
+@contextmanager
+def best_effort(bench: Bench) -> Iterator[None]:
+    """Chunks come from a publisher that does not promise what the controller asks for."""
+    bench.puppet.offer(sensor(10))
+    try:
+        yield
+    finally:
+        bench.puppet.offer(reliable(10))
+
+
+DEEDS: dict[str, Deed] = {
+    **{f'chunk_{spoil.__name__}': partial(false, spoil) for spoil in SPOILT},
+    'chunk_flood': flood,
+    'qos_mismatch': best_effort,
+}

@@ -1,0 +1,25 @@
+"""The list of faults: each once, each with a doing, and what the robot lacks is left out."""
+
+from gen_nodes.cli.hil_deeds import DEEDS
+from gen_nodes.hil.fault_list import FAULTS, Ending, possible
+from gen_nodes.robot import load_robot
+
+
+def test_there_are_at_least_forty_and_each_has_a_name_of_its_own_and_something_to_do():
+    names = [fault.name for fault in FAULTS]
+    assert len(names) >= 40
+    assert len(set(names)) == len(names)
+    assert set(names) == set(DEEDS)
+
+
+def test_every_fault_that_ends_the_motion_must_be_named():
+    ending = (Ending.WAITING, Ending.HOLDING, Ending.STOPPED, Ending.SILENT)
+    assert all(fault.words for fault in FAULTS if fault.ending in ending)
+    assert all(word == word.lower() for fault in FAULTS for word in fault.words)
+
+
+def test_a_robot_is_spared_what_it_has_not():
+    spec = load_robot('ur5e')
+    spared = {fault.needs for fault in FAULTS if not possible(fault, spec)}
+    assert spared <= {'wrench', 'safety', 'camera'}
+    assert {f.name for f in FAULTS if possible(f, spec)} >= {'camera_black', 'policy_sigkill'}
