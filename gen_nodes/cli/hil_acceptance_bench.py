@@ -12,6 +12,7 @@ import numpy as np
 
 from gen_nodes.cli.hil_estop import Estop, publishers_of
 from gen_nodes.cli.hil_person import Person
+from gen_nodes.cli.hil_signals import Signals
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import Rig
 from gen_nodes.errors import ConfigError, GenError
@@ -70,6 +71,7 @@ class Bench:
         self.rig, self.spec, self.person, self.real = rig, rig.spec, person, real
         self.speeds, self.speed = tuple(speeds), speeds[-1]
         self.left_out = {} if real else left_out(rig.spec)
+        self.signals = Signals(rig.operator, rig.spec, self.left_out)
         self.moving, self.tracks = movable(rig.spec, self.left_out)
         self.puppet = Puppet(rig.operator, rig.spec)
         self.puppet.falsify = self._log

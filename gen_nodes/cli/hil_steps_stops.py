@@ -13,16 +13,19 @@ from gen_nodes.cli.hil_person import Skipped
 from gen_nodes.cli.hil_steps_motion import _signed, stopped
 from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import GenError
-from gen_nodes.hil.acceptance import Check, Findings, at_most, holds, together
+from gen_nodes.hil.acceptance import Findings, at_most, holds, together
 from gen_nodes.hil.acceptance_plan import Plan, Rest
-from gen_nodes.hil.acceptance_stops import PERIODS, REACTION_S, first_in, judge_resume
+from gen_nodes.hil.acceptance_stops import PERIODS, first_in, judge_resume
 from gen_nodes.types import NS, Mode
 
 SILENT_S = 1.0
 ERROR = 2  # level in the diagnostics
 RESUMES_S = 1.0  # by itself, once the input is back
 RESUME_LOOK_S = 0.2
-CAMERA_S = 5.0  # until a camera that shows nothing is noticed
+CAMERA_S = 1.0  # beyond its timeout: three frames, and the aggregator's next look at its streams
+LATER_S = 0.2
+AFTER_LAST = 'after the last one'
+COMMANDED = ('brake commanded within', 'limits violated')
 
 
 def periods_s(bench: Bench) -> float:
@@ -121,7 +124,7 @@ def estop(bench: Bench) -> Findings:
     button = _our_estop(bench) if ours else None
     bench.may_go(bench.speed)
     pressed = _press(bench, button)
-    parts = {'pressed': stopped(bench, pressed, 'after it was pressed', _react(bench))}
+    parts = {'pressed': stopped(bench, pressed, 'after it was pressed')}
     parts['reset while pressed'] = _refused(bench)
     _release(bench, button)
     parts['after the reset'] = resume(bench)
@@ -132,11 +135,6 @@ def estop(bench: Bench) -> Findings:
 
 def _with_notes(findings: Findings, notes: tuple[str, ...]) -> Findings:
     return Findings(findings.checks, findings.figures, findings.notes + notes, findings.traces)
-
-
-def _react(bench: Bench) -> float:
-    """Seconds allowed to a cause that others bring about: a person's hand takes longer than DDS."""
-    return float('inf') if bench.real else REACTION_S
 
 
 def _our_estop(bench: Bench) -> Estop:
@@ -157,9 +155,13 @@ def _press(bench: Bench, button: Estop | None) -> Interruption:
 
 
 def _by_hand(bench: Bench, what: str) -> int:
-    """A person does something while the robot moves; when the controller noticed [ns]."""
+    """A person does something while the robot moves; when the robot said so, or the controller
+    noticed [ns].
+    """
+    asked_ns = bench.now_ns()
     bench.person.does(what, lambda: bench.rig.in_mode(Mode.STOPPED, Mode.HOLDING))
-    return bench.rig.state.since_ns or bench.rig.state.stamp_ns
+    said_ns = bench.signals.forbade_ns(asked_ns)
+    return said_ns or bench.rig.state.since_ns
 
 
 def _refused(bench: Bench) -> Findings:
@@ -213,7 +215,7 @@ def safety_topics(bench: Bench) -> Findings:
     found = bench.interrupt(lambda: _protective_stop(bench), Mode.STOPPED)
     named = any(topic.topic in found.state.reason for topic in topics)
     parts = {
-        '': stopped(bench, found, 'after it was brought about', _react(bench)),
+        '': stopped(bench, found, 'after the robot said so'),
         'the reason': Findings((holds('names the topic', named, found.state.reason),)),
         'reset meanwhile': _refused(bench),
     }
@@ -231,9 +233,13 @@ def _why_no_topics(bench: Bench) -> str:
 def _protective_stop(bench: Bench) -> int:
     if bench.real:
         return _by_hand(bench, 'press the enabling device or the user stop of the robot')
-    caused_ns = bench.now_ns()
+    asked_ns = bench.now_ns()
     bench.rig.fault('protective_stop')
-    return caused_ns
+    bench.rig.until(lambda: bench.signals.forbade_ns(asked_ns) is not None, SILENT_S)
+    said_ns = bench.signals.forbade_ns(asked_ns)
+    if said_ns is None:
+        raise GenError('no safety topic forbids motion while the robot is in protective stop')
+    return said_ns
 
 
 def _clear(bench: Bench) -> None:
@@ -252,7 +258,8 @@ def _clear(bench: Bench) -> None:
 def sensors(bench: Bench) -> Findings:
     """Joint states fall silent, a camera shows nothing new."""
     bench.may_go(bench.speed)
-    parts = {'joint states': _blind(bench, _no_states, bench.spec.state.timeout_s)}
+    within_s = bench.spec.state.timeout_s + periods_s(bench)
+    parts = {'joint states': _blind(bench, lambda: _no_states(bench), AFTER_LAST, within_s)}
     cameras = [s for s in bench.spec.streams.values() if s.type == 'camera' and s.required]
     camera = cameras[0] if cameras else None
     notes: tuple[str, ...] = ()
@@ -263,57 +270,51 @@ def sensors(bench: Bench) -> Findings:
     return _with_notes(together(parts), notes)
 
 
-def _blind(bench: Bench, cause: Callable[[Bench], int], timeout_s: float) -> Findings:
-    """Hold or stop; measured only after the sensor is back, so only what was commanded counts."""
+def _blind(bench: Bench, cause: Callable[[], int], since: str, within_s: float) -> Findings:
+    """Hold or stop. Joint states may be missing meanwhile, so only what was commanded counts."""
     bench.prepare()
-    found = bench.interrupt(lambda: cause(bench), Mode.HOLDING, Mode.STOPPED)
-    noticed_s = ((found.state.since_ns or found.state.stamp_ns) - found.cause_ns) / NS
-    most_s = timeout_s + periods_s(bench) + SLACK_S
-    late = at_most('held or stopped', noticed_s, most_s if not bench.real else float('inf'), 's')
-    judged = stopped(bench, found, 'after the last one', float('inf'))
-    return Findings(
-        (late, *_commanded_only(judged.checks)),
-        {**judged.figures, 'noticed_s': noticed_s},
-        traces=judged.traces,
-    )
-
-
-SLACK_S = 0.05  # from the fault's being asked for until its first effect: one service call
-
-
-def _commanded_only(checks: Iterable[Check]) -> tuple[Check, ...]:
-    return tuple(c for c in checks if c.what in ('brake commanded within', 'limits violated'))
+    found = bench.interrupt(cause, Mode.HOLDING, Mode.STOPPED)
+    judged = stopped(bench, found, since, within_s)
+    checks = (judged.checks[0], *(c for c in judged.checks if c.what in COMMANDED))
+    return Findings(checks, judged.figures, traces=judged.traces)
 
 
 def _no_states(bench: Bench) -> int:
+    """No joint states for a while; the stamp of the last one before [ns]."""
+    began_ns = bench.now_ns()
     name = next(n for n, s in bench.spec.streams.items() if s.type == 'joint_states')
     if bench.real:
-        what = 'unplug the network of the robot for a second, then plug it in again'
-        return _by_hand(bench, what)
-    return _fault_until(bench, f'silent {name}', 'none')
+        _by_hand(bench, 'unplug the network of the robot for a second, then plug it in again')
+        bench.puppet.stop()
+    else:
+        _fault_until(bench, f'silent {name}')
+    noticed_ns = bench.wait_for(began_ns, Mode.HOLDING, Mode.STOPPED).since_ns
+    known = bench.record(began_ns - NS).measured
+    return max(m.sample.capture_ns for m in known if m.sample.capture_ns <= noticed_ns)
 
 
-def _fault_until(bench: Bench, fault: str, then: str) -> int:
-    """Break it until the controller has noticed; when it was broken [ns]."""
+def _fault_until(bench: Bench, fault: str) -> int:
+    """Break it until the controller has noticed and would take no old chunk any more; when it was
+    broken [ns].
+    """
     caused_ns = bench.now_ns()
     bench.rig.fault(fault)
-    noticed = bench.rig.until(
-        lambda: bench.rig.in_mode(Mode.HOLDING, Mode.STOPPED), max(NOTICED_S, CAMERA_S)
-    )
+    noticed = bench.rig.until(lambda: bench.rig.in_mode(Mode.HOLDING, Mode.STOPPED), NOTICED_S)
     bench.puppet.stop()
-    bench.rig.wait(0.2)
-    bench.rig.fault(then)
+    bench.rig.wait(bench.spec.control.chunk_timeout_s + LATER_S)
+    bench.rig.fault('none')
+    bench.rig.wait(LATER_S)
     if not noticed:
-        raise GenError(f"the controller does not notice '{fault}' within {CAMERA_S:g} s")
+        raise GenError(f"the controller does not notice '{fault}' within {NOTICED_S:g} s")
     return caused_ns
 
 
 def _camera(bench: Bench, name: str) -> Findings:
     """Frozen on the emulator; covered by the person on a real robot."""
 
-    def cause(bench: Bench) -> int:
+    def cause() -> int:
         if bench.real:
-            return _by_hand(bench, f"cover the camera '{name}' with a hand")
-        return _fault_until(bench, f'frozen {name}', 'none')
+            return _by_hand(bench, f"cover the camera '{name}' with a hand, then uncover it")
+        return _fault_until(bench, f'frozen {name}')
 
-    return _blind(bench, cause, bench.spec.streams[name].timeout_s + CAMERA_S)
+    return _blind(bench, cause, 'after it froze', bench.spec.streams[name].timeout_s + CAMERA_S)

@@ -14,8 +14,8 @@ from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Check, Findings, at_most, holds
 from gen_nodes.hil.acceptance_motion import motion
 from gen_nodes.hil.acceptance_wiring import Heard, Path, judge_still, judge_topics
-from gen_nodes.robot import CommandPath, RobotSpec, SafetyTopic, load_robot
-from gen_nodes.ros.qos import latched, reliable, sensor
+from gen_nodes.robot import CommandPath, RobotSpec, load_robot
+from gen_nodes.ros.qos import latched, sensor
 from gen_nodes.ros.routes import Route, stream_routes
 from gen_nodes.types import Mode
 from gen_nodes.wiring import GRIPPER_ACTION
@@ -50,7 +50,6 @@ def topics(bench: Bench) -> Findings:
     """Listen to everything that the robot YAML names."""
     counts: Counter[str] = Counter()
     names: set[str] = set()
-    safety: dict[str, bool | None] = {}
     routes = stream_routes(bench.spec)
     operator = bench.rig.operator
     for route in routes.values():
@@ -60,11 +59,6 @@ def topics(bench: Bench) -> Findings:
         raw = route.type != 'sensor_msgs/msg/JointState'
         hear = partial(_count, counts, names, route)
         operator.listen(route.type, route.topic, hear, qos, raw=raw)
-    for topic in bench.spec.safety_topics:
-        if topic.topic not in bench.left_out:
-            safety[topic.name] = None
-            for qos in (latched(), reliable(10)):
-                operator.listen(topic.type, topic.topic, partial(_permits, safety, topic), qos)
     bench.rig.until(lambda: all(counts[r.topic] for r in routes.values() if _due(bench, r)), 2.0)
     _clear(counts, routes)
     began = time.monotonic()
@@ -73,7 +67,7 @@ def topics(bench: Bench) -> Findings:
     lacking = [name for name in bench.spec.joint_names if name not in names]
     heard = [_heard(bench, route, counts[route.topic], seconds) for route in routes.values()]
     paths = [_path(bench, path) for path in bench.spec.control.paths]
-    return judge_topics(heard, lacking, safety, paths)
+    return judge_topics(heard, lacking, bench.signals.permits, paths)
 
 
 def _due(bench: Bench, route: Route) -> bool:
@@ -92,15 +86,6 @@ def _count(
 ) -> None:
     counts[route.topic] += 1
     names.update(getattr(message, 'name', ()))
-
-
-def _permits(
-    safety: dict[str, bool | None], topic: SafetyTopic, message: Any, info: Mapping[str, Any]
-) -> None:
-    value = message
-    for part in topic.field.split('.'):
-        value = getattr(value, part)
-    safety[topic.name] = topic.allowed(value)
 
 
 def _heard(bench: Bench, route: Route, count: int, seconds: float) -> Heard:

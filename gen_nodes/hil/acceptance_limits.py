@@ -16,6 +16,9 @@ from gen_nodes.hil.stated_limits import stated_limits
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
+RESTING = (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE)  # no command, or only those of a brake
+RECENT_NS = NS // 10
+
 
 def segments_of(
     commands: Sequence[CommandSample], states: Sequence[ControllerState], measured: Track
@@ -23,26 +26,33 @@ def segments_of(
     """Runs of commands, each from where the controller began to command until it ceased.
 
     It begins anew, from what is measured, where it runs after it was stopped or waited; it then
-    took one of the joint states that came just before.
+    took one of the joint states that came just before. From HOLDING it goes on where it was.
     """
-    begins, resting = [], True
-    for state in states:
-        if state.mode == Mode.RUNNING and resting:
-            begins.append(state.stamp_ns)
-        resting = state.mode in (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE) or (
-            resting and state.mode != Mode.RUNNING
-        )
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
-    cuts = [0, *np.searchsorted(stamps, begins), len(stamps)]
+    begins = [
+        int(np.searchsorted(stamps, state.stamp_ns))
+        for before, state in pairwise([None, *states])
+        if state.mode == Mode.RUNNING and _rested(before, stamps, state.stamp_ns)
+    ]
     segments = []
-    for number, (first, last) in enumerate(pairwise(cuts)):
+    for number, (first, last) in enumerate(pairwise([0, *begins, len(stamps)])):
         if last > first:
             positions = np.array([c.values for c in commands[first:last]])
-            start = positions[0]
-            if number and len(measured.stamp_ns):
-                start = nearest_start(measured, int(stamps[first]), positions[0])
-            segments.append(Segment(number, start, stamps[first:last], positions))
+            fresh = first in begins
+            start = nearest_start(measured, int(stamps[first]), positions[0])
+            segments.append(
+                Segment(number, start if fresh else positions[0], stamps[first:last], positions)
+            )
     return segments
+
+
+def _rested(before: ControllerState | None, stamps: np.ndarray, began_ns: int) -> bool:
+    """Whether the controller gave no commands before it ran from `began_ns` on. before: its word
+    before that; without one, whether any command was heard shortly before tells.
+    """
+    if before is not None:
+        return before.mode in RESTING
+    return not ((stamps >= began_ns - RECENT_NS) & (stamps < began_ns)).any()
 
 
 def nearest_start(measured: Track, stamp_ns: int, first_N: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ FULL_AMOUNT_SPEED = 0.3  # below this share of the velocity limits the amount sh
 LEAST_SHARE = 0.3  # of the amount, however slow
 OF_VELOCITY, OF_ACCELERATION, OF_JERK = 0.9, 0.7, 0.7  # of the limits: what the curves use
 CLEAR = 1e-3  # stay so far off the soft limits, as a share of the amount's unit
-SAMPLES = 400
+SAMPLES = 1200  # of a turn; a multiple of 3, since one shape is greatest at a third
 
 # Shapes as sums of a sine or cosine per harmonic of one turn: (harmonic, sine, cosine).
 BOTH_WAYS = ((1, 0.5, 0.0), (2, -0.25, 0.0))  # sin^2(pi t) sin(2 pi t)
@@ -32,7 +32,7 @@ ONE_WAY = ((0, 0.0, 0.375), (1, 0.0, -0.5), (2, 0.0, 0.125))  # sin^4(pi t)
 
 
 class NoRoom(GenError):
-    """A joint stands where it cannot move."""
+    """A joint stands where it must not move from."""
 
 
 def shape(terms: tuple[tuple[int, float, float], ...], t: np.ndarray, order: int = 0) -> np.ndarray:
@@ -120,12 +120,13 @@ def _room(
     up, down = limits.upper - center - CLEAR, center - limits.lower - CLEAR
     one_way = np.minimum(up, down) < amount
     signed = np.where(one_way & (down > up), -amount, amount)
-    stuck = moving & (np.maximum(up, down) < amount)
-    if stuck.any():
-        joint = int(np.argmax(stuck))
+    outside = ~((limits.hard_lower <= center) & (center <= limits.hard_upper)) & moving
+    if outside.any():
+        joint = int(np.argmax(outside))
         raise NoRoom(
-            f"'{spec.joint_names[joint]}' stands at {center[joint]:.4f} and cannot move by "
-            f'{amount[joint]:.3g} within its limits: move it by other means'
+            f"'{spec.joint_names[joint]}' stands at {center[joint]:.4f}, outside its limits "
+            f'{limits.hard_lower[joint]:.4f} to {limits.hard_upper[joint]:.4f}: move it inside by '
+            "the robot's own means"
         )
     return signed, one_way
 
