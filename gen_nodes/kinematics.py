@@ -30,7 +30,7 @@ class Kinematics:
     def __init__(
         self, urdf_xml: str, base_frame: str, joints: tuple[JointSpec, ...], tips: tuple[str, ...]
     ) -> None:
-        self._model = _build(urdf_xml)
+        self._model = build_model(urdf_xml)
         self._data = self._model.createData()
         # Pinocchio's q is integrated from here, since it holds a continuous joint as (cos, sin).
         self._neutral = pin.neutral(self._model)
@@ -39,9 +39,9 @@ class Kinematics:
         self.frame_names = frozenset(
             f.name for f in self._model.frames if f.type == pin.FrameType.BODY
         )
-        self._rest, self._spread = _affine(self._model, urdf_xml, [joint.name for joint in joints])
+        self._rest, self._spread = affine(self._model, urdf_xml, [joint.name for joint in joints])
         self._ids = [self._model.getJointId(joint.name) for joint in joints]
-        self._axes = _axes(self._model)
+        self._axes = joint_axes(self._model)
         self._base_from_root = np.linalg.inv(self._fixed_frame(base_frame))
         self._tip_frames = [self._model.frames[self._frame_id(tip)] for tip in tips]
         self._topology()
@@ -152,7 +152,7 @@ class Kinematics:
             rotation = rotations[parent] @ placement.rotation
             origin = rotations[parent] @ placement.translation + origins[parent]
             value = q[:, self._model.idx_vs[i]]
-            if _prismatic(self._model, i):
+            if is_prismatic(self._model, i):
                 origin = origin + (rotation @ self._axes[i]) * value[:, None]
             else:
                 rotation = rotation @ _turn(self._axes[i], value)
@@ -237,7 +237,8 @@ class Kinematics:
         return way[::-1]
 
 
-def _build(urdf_xml: str) -> pin.Model:
+def build_model(urdf_xml: str) -> pin.Model:
+    """Pinocchio's model of a URDF; raises RobotError where a joint has several freedoms."""
     try:
         model = pin.buildModelFromXML(urdf_xml)
     except (ValueError, RuntimeError) as error:
@@ -251,8 +252,10 @@ def _build(urdf_xml: str) -> pin.Model:
     return model
 
 
-def _affine(model: pin.Model, urdf_xml: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """q of all joints = rest + spread @ q of the commanded ones."""
+def affine(model: pin.Model, urdf_xml: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(rest, spread): q of all joints = rest + spread @ q of the commanded ones, by Pinocchio's
+    velocity index.
+    """
     joints = read_urdf(urdf_xml, 'URDF').joints
     rest, spread = np.zeros(model.nv), np.zeros((model.nv, len(names)))
     for name, joint in joints.items():
@@ -266,18 +269,19 @@ def _affine(model: pin.Model, urdf_xml: str, names: list[str]) -> tuple[np.ndarr
     return rest, spread
 
 
-def _axes(model: pin.Model) -> np.ndarray:
+def joint_axes(model: pin.Model) -> np.ndarray:
     """Unit axis of every joint in its own frame, (njoints, 3), from its motion subspace."""
     data = model.createData()
     pin.forwardKinematics(model, data, pin.neutral(model))
     axes = np.zeros((model.njoints, 3))
     for i in range(1, model.njoints):
         subspace = np.asarray(data.joints[i].S).reshape(6)
-        axes[i] = subspace[:3] if _prismatic(model, i) else subspace[3:]
+        axes[i] = subspace[:3] if is_prismatic(model, i) else subspace[3:]
     return axes
 
 
-def _prismatic(model: pin.Model, joint: int) -> bool:
+def is_prismatic(model: pin.Model, joint: int) -> bool:
+    """Whether a joint slides; all others turn."""
     return model.joints[joint].shortname().startswith('JointModelP')
 
 
