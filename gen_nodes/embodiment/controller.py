@@ -155,8 +155,10 @@ class ControllerCore:
 
     @property
     def nearest(self) -> tuple[str, float] | None:
-        """Name and clearance [m] of the nearest pair of links or fences; None: none is watched."""
-        return self._envelope.nearest
+        """Name and clearance [m] of the nearest pair of links or fences; None: none is watched, or
+        nothing is commanded.
+        """
+        return self._envelope.nearest if self._commanding else None
 
     # Inputs
 

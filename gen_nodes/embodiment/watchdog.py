@@ -36,10 +36,10 @@ class WatchConfig:
     )
     divergence_for_s: float = 0.2
     wrench: bool = True  # whether the limit of force and torque is watched, where the robot has one
-    follow_window_s: float = 0.4  # over which a joint must have moved as it was commanded to,
-    follow_lag_s: float = 0.25  # as long ago as this,
+    follow_window_s: float = 0.4  # within which a joint must have moved as it was commanded to,
+    follow_lag_s: float = 0.25  # at any moment up to so long ago,
     follow_least: float = 0.05  # if that was at least so far [rad] (prismatic: a tenth),
-    follow_share: float = 0.25  # and by at least this share of it
+    follow_share: float = 0.25  # by at least this share of it
     unmoved: float = 0.02  # rad (prismatic: a tenth) within 0.2 s that count as standing
     jump: float = (
         0.15  # rad (prismatic: a tenth) beyond what the velocity limit allows between two states
@@ -230,34 +230,38 @@ class FollowWatch:
     def __init__(self, names: tuple[str, ...], prismatic: np.ndarray, config: WatchConfig):
         self._names, self._config = names, config
         self._least = config.follow_least * np.where(prismatic, 0.1, 1.0)
-        self._past: deque[tuple[int, np.ndarray, np.ndarray]] = deque()
+        self._window = round(config.follow_window_s / FOLLOW_EVERY_S)
+        self._lag = round(config.follow_lag_s / FOLLOW_EVERY_S)
+        self._past: deque[np.ndarray] = deque(maxlen=self._window + self._lag + 1)  # (2, N)
+        self._newest_ns = 0
 
     def forget(self) -> None:
         """The motion that was commanded so far says nothing about what comes."""
         self._past.clear()
 
     def check(self, command: np.ndarray, measured: np.ndarray, steady_ns: int) -> Finding | None:
-        """Take the newest command and measurement, (N,) each; a finding latches."""
-        past, config = self._past, self._config
-        if past and steady_ns - past[-1][0] < FOLLOW_EVERY_S * NS:
+        """Take the newest command and measurement, (N,) each; a finding latches.
+
+        Stuck is a joint that was commanded far in every window up to the longest lag ago, and has
+        hardly moved in the newest window.
+        """
+        if self._past and steady_ns - self._newest_ns < FOLLOW_EVERY_S * NS:
             return None
-        past.append((steady_ns, command, measured))
-        lag, window = int(config.follow_lag_s * NS), int(config.follow_window_s * NS)
-        while len(past) > 1 and past[1][0] <= steady_ns - window - lag:
-            past.popleft()
-        if past[0][0] > steady_ns - window - lag:
+        self._newest_ns = steady_ns
+        self._past.append(np.stack([command, measured]))
+        if len(self._past) < self._past.maxlen:
             return None
-        ended = next(entry for entry in reversed(past) if entry[0] <= steady_ns - lag)
-        lately = np.array([entry[2] for entry in past if entry[0] >= steady_ns - window])
-        size, moved = np.abs(ended[1] - past[0][1]), np.ptp(lately, axis=0)
-        behind = np.abs(ended[1] - measured) > config.follow_share * self._least  # not there yet
-        stuck = (size > self._least) & (moved < config.follow_share * size) & behind
+        commands, states = np.stack(self._past, axis=1)
+        window, lag = self._window, self._lag
+        size = np.abs(commands[window:] - commands[: lag + 1]).min(axis=0)
+        moved = np.ptp(states[lag:], axis=0)
+        stuck = (size > self._least) & (moved < self._config.follow_share * size)
         if not stuck.any():
             return None
         joint = int(np.argmax(stuck * size))
         return Finding(
             f"'{self._names[joint]}' does not follow: commanded by {size[joint]:.3f} in "
-            f'{config.follow_window_s:g} s, moved by {moved[joint]:.3f}',
+            f'{self._config.follow_window_s:g} s, moved by {moved[joint]:.3f}',
             'see whether the arm is blocked, in a protective stop, commanded by someone else, or '
             'its driver repeats old values; then call reset',
             latch=True,
