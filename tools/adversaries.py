@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis import strategies as st
 
+from gen_nodes.embodiment.controller import ControllerCore
 from gen_nodes.hil.adversaries import CORPUS, Adversary, Stretch, save_adversaries
 from gen_nodes.hil.hostile import press
 from gen_nodes.hil.hostile_run import known
 from gen_nodes.hil.limit_checker import KINDS, LimitChecker, Verdict
-from gen_nodes.robot import resource_root
+from gen_nodes.robot import load_robot, resource_root
 
 ROBOTS = ('ur5e', 'franka_fr3', 'openarm_bimanual')
 KEPT = 3  # per robot and kind of limit
@@ -91,11 +93,16 @@ def search(robot: str, kind: str, examples: int, number: int) -> tuple[list[Adve
     return [best[key] for key in sorted(best, reverse=True)[:KEPT]], wrong[kind]
 
 
+@cache
+def core_of(robot: str) -> ControllerCore:
+    return ControllerCore(load_robot(robot))
+
+
 def judged(adversary: Adversary) -> Verdict:
     """What the checker says of an adversary alone."""
     spec, limits = known(adversary.robot)
     checker = LimitChecker(limits, 1.0 / spec.control.rate_hz)
-    for segment in press(spec, limits, adversary):
+    for segment in press(core_of(adversary.robot), spec, limits, adversary):
         checker.add(segment)
     return checker.verdict()
 

@@ -214,17 +214,24 @@ class CommandLog:
         return ended
 
 
-def press(spec: RobotSpec, limits: StatedLimits, adversary: Adversary) -> list[Segment]:
-    """One adversary alone against a robot that does exactly what it is told: the commands."""
-    core, period_s = ControllerCore(spec), 1.0 / spec.control.rate_hz
+def press(
+    core: ControllerCore, spec: RobotSpec, limits: StatedLimits, adversary: Adversary
+) -> list[Segment]:
+    """One adversary alone against a robot that does exactly what it is told: the commands of an
+    inactive controller without a stack to watch.
+    """
+    period_s = 1.0 / spec.control.rate_hz
     log, q, tick = CommandLog(spec, NS, period_s), np.array(spec.ready), 0
     still = np.zeros(spec.n)
+
+    def instant(tick: int) -> tuple[int, int]:
+        steady_ns = NS + round(tick * period_s * NS)
+        return steady_ns + EPOCH_NS, steady_ns
 
     def step(chunk: Callable[[int], ActionChunk] | None) -> None:
         nonlocal q, tick
         tick += 1
-        steady_ns = NS + round(tick * period_s * NS)
-        now_ns = steady_ns + EPOCH_NS
+        now_ns, steady_ns = instant(tick)
         state = JointSample('joint_states', now_ns, now_ns, spec.joint_names, q, still, still)
         core.on_estop(False, steady_ns)
         core.on_wrench(np.zeros(3), np.zeros(3), steady_ns)
@@ -235,7 +242,7 @@ def press(spec: RobotSpec, limits: StatedLimits, adversary: Adversary) -> list[S
         log.take(command, core, tick, q)
         q = q if command is None else command.values
 
-    core.activate(None, NS + EPOCH_NS, NS)
+    core.activate(None, *instant(0))
     for _ in range(round(STANDS_S / period_s)):
         step(None)
     for draft in adversary_drafts(adversary, limits, q, period_s):
@@ -245,5 +252,7 @@ def press(spec: RobotSpec, limits: StatedLimits, adversary: Adversary) -> list[S
     core.wind_down()
     while not core.at_rest:
         step(None)
+    core.reset(*instant(tick))  # what stopped it must not stop the next one
+    core.deactivate()
     log.close()
     return log.ended()

@@ -13,7 +13,7 @@ from gen_nodes.types import NS, Heartbeat, Mode, seconds_to_ns
 
 EPOCH_NS = 1_700_000_000 * NS
 POLICY = 'harmonic_policy'
-NUISANCE_S, CALAMITY_S = 1.0, 8.0  # mean time between troubles that pass, and that latch a stop
+NUISANCE_S, CALAMITY_S = 1.5, 8.0  # mean time between troubles that pass, and that latch a stop
 WORD_S = 0.05  # between words of the e-stop, the wrench and the policy's heartbeat
 
 
