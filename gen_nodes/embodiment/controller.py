@@ -203,13 +203,16 @@ class ControllerCore:
         """Take a chunk to play from its own time on. Returns the reason where it is refused, None
         where taken.
         """
-        reason = self._reason_against(chunk, now_ns)
+        reason, curve = self._reason_against(chunk, now_ns), None
+        if reason is None:
+            curve = self._curve(chunk, now_ns)
+            reason = None if curve.is_finite else 'the curve between its knots is not finite'
         if reason is not None:
             self._refusal = reason
             self.refused[reason.split(';')[0]] = self.refused.get(reason.split(';')[0], 0) + 1
             return reason
         self._refusal = ''
-        self._player.splice(self._curve(chunk, now_ns), now_ns)
+        self._player.splice(curve, now_ns)
         self._chunk_arrival = max((now_ns - chunk.stamp_ns) / NS, 0.0), steady_ns
         return None
 

@@ -99,6 +99,11 @@ class Curve:
     def end_ns(self) -> int:
         return self.stamp_ns + round(float(self.times_s[-1]) * NS)
 
+    @property
+    def is_finite(self) -> bool:
+        """Finite knots can still be so close or so far apart that what lies between overflows."""
+        return bool(np.isfinite(self.coefficients).all() and np.isfinite(self.last).all())
+
     def at(self, time_ns: int) -> tuple[np.ndarray, np.ndarray]:
         """Position and velocity, (M,) each, at time_ns.
 
@@ -128,10 +133,12 @@ def make_curve(chunk: ActionChunk, joint_names: Sequence[str], anchor_N: np.ndar
     anchor_N: position from which an interface 'velocity' is integrated, at the chunk's first knot.
     """
     columns = np.array([list(joint_names).index(name) for name in chunk.joint_names], dtype=int)
-    coefficients = hermite(chunk.times_s, chunk.values, chunk.rates)
     last = np.array(chunk.values[-1])
-    if chunk.interface == 'velocity':
-        coefficients, last = _integrated(coefficients, chunk.times_s, np.asarray(anchor_N)[columns])
+    with np.errstate(over='ignore', invalid='ignore', divide='ignore'):  # see Curve.is_finite
+        coefficients = hermite(chunk.times_s, chunk.values, chunk.rates)
+        if chunk.interface == 'velocity':
+            anchor = np.asarray(anchor_N)[columns]
+            coefficients, last = _integrated(coefficients, chunk.times_s, anchor)
     return Curve(
         chunk.sequence,
         chunk.stamp_ns,

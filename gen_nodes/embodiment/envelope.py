@@ -169,6 +169,7 @@ class Envelope:
         shares = self._shares(share)
         if shares is None and self._passing and self._passes(wanted):
             self._rate = rate.copy()  # what is kept must not change with the caller's arrays
+            self._lower, self._upper = self.limits.lower, self.limits.upper
             return self._advance(self._direct(wanted.copy()), ())
         target = np.minimum(np.maximum(wanted, self._lower), self._upper)
         rate = np.where(target == wanted, rate, 0.0)
@@ -189,25 +190,26 @@ class Envelope:
         self._rate, self._on_reference = rate, free & proven
         self._passing = bool(self._on_reference.all()) and bool((target == wanted).all())
         active = self._active(candidate, target != wanted, shares, up, down, clear)
+        self._widen(candidate.p)
         return self._advance(candidate, active)
 
     def brake(self) -> Step:
         """The next command of the quickest stop; stands still once at rest."""
         self._on_reference, self._passing = np.zeros_like(self._on_reference), False
-        return self._advance(self._state if self.at_rest else self._braked(), ())
+        state = self._state if self.at_rest else self._braked()
+        self._widen(state.p)
+        return self._advance(state, ())
 
     def _advance(self, state: State, active: tuple[str, ...]) -> Step:
         step = state.p - self._state.p
         self._bend, self._step = step - self._step, step
         self._state = state
-        if not self._passing:
-            self._widen(state.p)
         if self._clearance is not None:
             self._clearance.accept(state.p)
         return Step(state.p, state.v, state.a, active)
 
     def _widen(self, p: np.ndarray) -> None:
-        """Soft limits reach out to a robot that stands beyond them, and follow it back."""
+        """Soft limits reach out to a robot that stands beyond them, and follow it back in."""
         limits = self.limits
         self._lower = np.minimum(limits.lower, np.maximum(self._lower, p))
         self._upper = np.maximum(limits.upper, np.minimum(self._upper, p))

@@ -58,14 +58,23 @@ class StackWatch:
         for name, node in self._nodes.items():
             if node.heartbeat is None:
                 return Finding(f'{name} has not been heard', f'start {name}', latch=False)
-            if steady_ns - node.arrival_ns > SILENT_S * NS:
+        return self.silent(steady_ns) or self._unfit()
+
+    def silent(self, steady_ns: int) -> Finding | None:
+        """The first node that was heard and has fallen silent."""
+        for name, node in self._nodes.items():
+            if node.heartbeat is not None and steady_ns - node.arrival_ns > SILENT_S * NS:
                 return Finding(
                     f'{name} is silent: it hangs, has died, or is cut off',
                     f'look at the log of {name}; restart it',
                     latch=False,
                 )
-            if not node.heartbeat.fit:
-                said = node.heartbeat
+        return None
+
+    def _unfit(self) -> Finding | None:
+        for name, node in self._nodes.items():
+            said = node.heartbeat
+            if said is not None and not said.fit:
                 return Finding(f'{name}: {said.cause}', said.next_step, False, said.since_ns)
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from functools import partial
 from queue import Empty, Full, Queue
@@ -16,6 +17,7 @@ from typing import Any
 
 from rclpy.serialization import deserialize_message
 
+from gen_nodes.embodiment.signals import StackWatch
 from gen_nodes.robot import load_robot
 from gen_nodes.ros import convert
 from gen_nodes.ros.diagnostics import Level, Status
@@ -31,6 +33,7 @@ from gen_nodes.streams.aggregator import Aggregator
 from gen_nodes.threads import start_thread
 from gen_nodes.types import Episode, EpisodeEvent, Sample, StreamHealth, StreamState
 
+CONTROLLER = 'embodiment_controller'
 QUEUE = 16  # images waiting for the decoder
 DEPTH_S = 0.5  # what waited longer in the middleware would be too late anyway
 REPORT_PERIOD_S = 0.2
@@ -71,6 +74,11 @@ class SensorAggregator(GenNode):
         self._inputs = [self._subscribe(route) for route in stream_routes(spec).values()]
         self._inputs.append(self._subscribe(executed_route(spec), reliable(50)))
         self._inputs.append(hear_episodes(self, self._on_episode))
+        self._stack = StackWatch((CONTROLLER,))
+        beat = message_class('gen_stack/msg/Heartbeat')
+        self._inputs.append(
+            self.create_subscription(beat, 'heartbeat', self._on_heartbeat, reliable(10))
+        )
 
     def _subscribe(self, route: Route, qos: Any = None) -> Any:
         """Raw subscription: who needs the message decodes it, where there is time."""
@@ -167,6 +175,9 @@ class SensorAggregator(GenNode):
     def _on_episode(self, episode: Episode) -> None:
         self._instruction = episode.instruction if episode.event == EpisodeEvent.START else ''
 
+    def _on_heartbeat(self, message: Any) -> None:
+        self._stack.offer(convert.heartbeat_of(message), time.monotonic_ns())
+
     def _tick(self) -> None:
         with self._lock:
             observation = self._core.close(self.now_ns(), self._instruction)
@@ -187,6 +198,16 @@ class SensorAggregator(GenNode):
             if status.level == Level.ERROR and failing is None:
                 failing = f"stream '{stream.stream}' {status.cause}", status.next_step
         self.pulse.unfit(*failing) if failing else self.pulse.fit()
+        self._report_controller()
+
+    def _report_controller(self) -> None:
+        """A controller that has died cannot say so itself."""
+        missing = self._stack.silent(time.monotonic_ns())
+        if missing is not None:
+            status = Status(Level.ERROR, missing.reason, missing.next_step)
+            self.diagnostics.report('controller', status)
+        else:
+            self.diagnostics.ok('controller', 'is there, or has not been heard')
 
     def _status(self, h: StreamHealth) -> Status:
         spec = self._spec.streams[h.stream]

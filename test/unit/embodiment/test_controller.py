@@ -170,6 +170,22 @@ def test_joint_states_in_another_order_are_understood(running):
     assert running.state.mode == Mode.RUNNING
 
 
+@pytest.mark.parametrize('interface', ['position', 'velocity'])
+def test_a_chunk_whose_curve_overflows_between_its_knots_is_refused(running, interface):
+    times = np.array([0.0, 1e-300, 0.8])
+    bad = running.chunk(
+        interface=interface,
+        times_s=times,
+        values=np.full((3, SPEC.n), 1e200) * np.array([[0.0], [1.0], [-1.0]]),
+        rates=np.zeros((3, SPEC.n)),
+        stamp_ns=running.now + 1,
+    )
+    reason = running.core.on_chunk(bad, running.now, running.steady)
+    assert reason == 'the curve between its knots is not finite'
+    running.run(0.1, chunks=False)
+    assert running.state.mode == Mode.RUNNING
+
+
 def test_an_arm_that_does_not_follow_latches_the_stop(running):
     def away(chunk: ActionChunk) -> ActionChunk:
         return replace(chunk, values=chunk.values + 0.6)

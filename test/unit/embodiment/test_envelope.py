@@ -208,6 +208,21 @@ def test_a_robot_just_beyond_its_soft_limit_may_come_back_but_not_go_further():
     assert step.position == pytest.approx(spec.ready)
 
 
+def test_a_robot_that_came_back_inside_is_never_led_out_again():
+    spec = load_robot('ur5e')
+    envelope, start = make(spec)[0], spec.ready.copy()
+    start[2] = spec.upper[2] + 0.04
+    envelope.start(start)
+    way, w = -0.06 * np.eye(spec.n)[2], np.pi / 200
+    for tick in range(1, 200):  # smoothly back, on the reference
+        rate = way * w * spec.control.rate_hz * np.sin(w * tick) / 2
+        envelope.follow(start + way * (1 - np.cos(w * tick)) / 2, rate)
+    assert envelope.position[2] < spec.upper[2] - 0.01
+    for _ in range(400):
+        step = envelope.follow(start + 1.0, np.zeros(spec.n))
+        assert step.position[2] < spec.upper[2] - 0.009
+
+
 @pytest.mark.parametrize('where', [9.0, np.nan])
 def test_it_does_not_start_from_a_position_far_outside_the_limits(where):
     spec = load_robot('ur5e')
