@@ -96,6 +96,13 @@ class CommandPath:
         """Type of the messages on `topic`; '' where it is an action."""
         return MESSAGES.get(self.kind, '')
 
+    @property
+    def stand_in(self) -> CommandPath:
+        """What an emulated gripper hears where this machine lacks its action: positions, on a topic
+        below the action's name.
+        """
+        return CommandPath(FORWARD_POSITION, f'{self.topic}/stand_in', self.joints)
+
 
 @dataclass(frozen=True)
 class ControlSpec:

@@ -99,25 +99,34 @@ class RobotEmulator(GenNode):
         self._spec = spec = load_robot(self.parameters['robot'])
         self._world = load_world(self.parameters['world'])
         self._fault = Fault(self.parameters['fault'], spec)
-        self._emulator = Emulator(
+        self._running, self._stopped = False, ''
+        emulator = Emulator(
             spec,
             self._world,
             self.parameters['seed'],
             max_state_rate_hz=self.parameters['max_state_rate_hz'],
         )
+        self._connect()
+        self._emulator = emulator
         self._darkroom = self._emulator.new_darkroom()
         self._lock = threading.Lock()
-        self._running, self._stopped = False, ''
         self._messages = RclpyMessages()
         self.diagnostics.hardware_id = spec.name
         self._make_publishers()
-        isolated = is_isolated()
-        self._safety = SafetySpeaker(self, spec, isolated)
-        self._inputs = DriverInputs(self, spec, isolated, self._on_command, self._on_grip)
         self._episodes = hear_episodes(self, self._on_episode)
         self._service = self.create_service(Trigger, '~/reset', self._on_reset)
         self.add_on_set_parameters_callback(self._check_fault)
         self.add_post_set_parameters_callback(self._take_fault)
+
+    def _connect(self) -> None:
+        """Hear commands, speak on safety topics. Raises ConfigError where a message is missing."""
+        isolated = is_isolated()
+        self._safety = SafetySpeaker(self, self._spec, isolated)
+        try:
+            self._inputs = DriverInputs(self, self._spec, isolated, self._on_command, self._on_grip)
+        except GenError:
+            self._safety.destroy()
+            raise
 
     def _make_publishers(self) -> None:
         def publisher(kind: str, topic: str, qos: Any) -> Any:

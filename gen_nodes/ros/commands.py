@@ -31,7 +31,8 @@ class CommandPaths:
     """Everything that goes to the driver.
 
     `left_out` names paths whose message package this machine lacks, which only an isolated graph
-    may do without; elsewhere the constructor raises ConfigError.
+    may do without; elsewhere the constructor raises ConfigError. An emulated gripper then gets its
+    positions on its path's `stand_in`.
     """
 
     def __init__(self, node: Node, spec: RobotSpec, isolated: bool) -> None:
@@ -48,7 +49,8 @@ class CommandPaths:
                     self.destroy()
                     raise
                 left_out.append(f"command path '{path.topic}' is left out: {error}")
-                continue
+                path, kind = path.stand_in, Forward
+                interface = message_class(path.message)
             self._paths.append(kind(node, spec, path, interface))
         self.left_out = tuple(left_out)
 

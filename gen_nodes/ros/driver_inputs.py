@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.robot import CommandPath, RobotSpec
-from gen_nodes.ros.messages_rclpy import wired_class
+from gen_nodes.ros.messages_rclpy import message_class, wired_class
 from gen_nodes.ros.qos import overridable, reliable
 from gen_nodes.wiring import GRIPPER_ACTION
 
@@ -39,7 +39,8 @@ class DriverInputs:
     """Hears commands on every path of a robot YAML.
 
     `hear` gets each message; `grasp` a gripper's position and speed (None: the maker's), and gives
-    what watches its way, or None where it refuses. `left_out` as CommandPaths has it.
+    what watches its way, or None where it refuses. `left_out` and stand-ins as CommandPaths has
+    them.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class DriverInputs:
                     self.destroy()
                     raise
                 left_out.append(f"command path '{path.topic}' is left out: {error}")
-                continue
+                path = path.stand_in
+                kind = message_class(path.message)
             if path.kind == GRIPPER_ACTION:
                 self._servers.append(GripperServer(node, path, kind, grasp))
             else:

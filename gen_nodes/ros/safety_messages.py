@@ -31,6 +31,7 @@ class SafetySpeaker:
                 kind = wired_class(topic.type, f'safety: topics[{index}]', spec.source)
             except ConfigError as error:
                 if not isolated:
+                    self.destroy()
                     raise
                 left_out.append(f"safety topic '{topic.topic}' is left out: {error}")
                 continue

@@ -35,14 +35,18 @@ class Rig:
     def start(self, node_class: Callable[[], GenNode], **parameters: object) -> GenNode:
         """Make the node with these parameters, start it and a probe."""
         given = [word for key, value in parameters.items() for word in ('-p', f'{key}:={value}')]
-        rclpy.init(args=['--ros-args', *given])
-        self.executor = make_executor()
-        self.probe = rclpy.create_node('probe')
-        self.executor.add_node(self.probe)
+        self.start_probe(given)
         self.node = node_class()
         self.executor.add_node(self.node)
         assert self.node.start(), self.node.failure
         return self.node
+
+    def start_probe(self, given: list[str] | None = None) -> None:
+        """Start the probe alone, beside a node in a process of its own."""
+        rclpy.init(args=['--ros-args', *(given or [])])
+        self.executor = make_executor()
+        self.probe = rclpy.create_node('probe')
+        self.executor.add_node(self.probe)
 
     def listen(self, type_name: str, topic: str, qos: QoSProfile | int = 50) -> list:
         """Every message on a topic from here on."""

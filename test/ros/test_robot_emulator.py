@@ -150,7 +150,7 @@ def test_it_says_that_the_robot_takes_commands(rig, emulator):
     topic = SPEC.safety_topics[0]
     heard = rig.listen(topic.type, topic.topic, LATCHED)
     rig.until(lambda: bool(heard))
-    assert heard[-1].data is not topic.stop_when
+    assert topic.allowed(heard[-1].data)
 
 
 def test_it_is_never_paused_and_ends_cleanly(rig, emulator):
