@@ -15,6 +15,7 @@ from gen_nodes.cli.hil_person import Person
 from gen_nodes.cli.hil_signals import Signals
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import Rig
+from gen_nodes.cli.stage_config import RELAY
 from gen_nodes.errors import ConfigError, GenError
 from gen_nodes.hil.acceptance_following import Take, lags_of
 from gen_nodes.hil.acceptance_limits import segments_of
@@ -92,8 +93,9 @@ class Bench:
 
     def _guard(self) -> None:
         """A robot that goes where nobody sent it is stopped at once; a dead node ends the step."""
-        if self.rig.deaths:
-            name, _ = self.rig.deaths[0]
+        died = [name for name, _ in self.rig.deaths if name != RELAY]
+        if died:
+            name = died[0]
             self._halt()
             raise Halted(f'{name} has died: {self.rig.last_words(name)}')
         position = self.rig.ear.position
@@ -110,6 +112,12 @@ class Bench:
         self.rig.pulse = lambda: None
         self.puppet.stop()
         self.rig.operator.request_soon(f'{CONTROLLER}/stop')
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        self.puppet.close()
+        if self.estop is not None:
+            self.estop.close()
 
     # What is heard
 

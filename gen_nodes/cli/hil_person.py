@@ -7,6 +7,7 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Result
@@ -28,12 +29,14 @@ class Skipped(GenError):
 class Person:
     """asks: on a real robot; else everything is announced and nothing asked.
 
-    until: keeps the stack alive while the person thinks; set it once there is a stack.
+    until: keeps the stack alive while the person thinks; set it once there is a stack. keys: where
+    the answers come from.
     """
 
-    def __init__(self, asks: bool, say: Callable[[str], None]) -> None:
+    def __init__(self, asks: bool, say: Callable[[str], None], keys: TextIO | None = None) -> None:
         self.asks, self.say = asks, say
         self.until: Until | None = None
+        self._keys = keys or sys.stdin
 
     def announce(self, step: Step, number: int, of: int) -> None:
         """What comes next; on a real robot only once the person agrees. Raises Skipped, Quit."""
@@ -58,8 +61,8 @@ class Person:
         """A line that the person types; 'q' where nobody can any more."""
         print(question, end='', flush=True)
         if self.until is not None:
-            self.until(typed, FOREVER_S)
-        line = sys.stdin.readline()
+            self.until(self._typed, FOREVER_S)
+        line = self._keys.readline()
         return line.strip() if line else 'q'
 
     def does(self, what: str, condition: Callable[[], bool]) -> None:
@@ -68,8 +71,8 @@ class Person:
         """
         self.say(f"    NOW: {what} (Enter alone: look again, 's': leave this out, 'q': quit)")
         while not condition():
-            self.until(lambda: condition() or typed(), FOREVER_S)
-            if typed():
+            self.until(lambda: condition() or self._typed(), FOREVER_S)
+            if self._typed():
                 self.choose('', what)
 
     def goes_on(self, result: Result) -> bool:
@@ -81,7 +84,6 @@ class Person:
         self.say('    A safety step has failed. What comes next may not be safe.')
         return self.answer("    Type 'yes' to go on nevertheless > ") == 'yes'
 
-
-def typed() -> bool:
-    """Whether a line (or the end) waits on standard input."""
-    return bool(select.select([sys.stdin], [], [], 0)[0])
+    def _typed(self) -> bool:
+        """Whether a line (or the end) waits."""
+        return bool(select.select([self._keys], [], [], 0)[0])

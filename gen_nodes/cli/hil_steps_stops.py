@@ -77,7 +77,8 @@ def malformed(bench: Bench) -> Findings:
         remarks = [r for r in record.remarks if r.component == 'action chunk']
         named = [r.cause for r in remarks if r.level == ERROR]
         told = any(word in cause for cause in named)
-        others = [s.mode.name for s in bench.states(record) if s.mode != Mode.RUNNING]
+        states = [s for s in bench.states(record) if s.mode != Mode.RUNNING]
+        others = [f'{state.mode.name}: {state.reason}' for state in states]
         checks.append(holds(f'{name} refused and named', told, _say(named)))
         checks.append(holds(f'{name}: the good chunks play on', not others, _say(others)))
     bench.falsify = honest

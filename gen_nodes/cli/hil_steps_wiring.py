@@ -13,7 +13,14 @@ from gen_nodes.cli.stage_config import STATE_RATE_HZ
 from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Check, Findings, at_most, holds
 from gen_nodes.hil.acceptance_motion import motion
-from gen_nodes.hil.acceptance_wiring import Heard, Path, judge_still, judge_topics
+from gen_nodes.hil.acceptance_wiring import (
+    RATE_LEAST,
+    RATE_LEAST_EMULATED,
+    Heard,
+    Path,
+    judge_still,
+    judge_topics,
+)
 from gen_nodes.robot import CommandPath, RobotSpec, load_robot
 from gen_nodes.ros.qos import latched, sensor
 from gen_nodes.ros.routes import Route, stream_routes
@@ -67,7 +74,8 @@ def topics(bench: Bench) -> Findings:
     lacking = [name for name in bench.spec.joint_names if name not in names]
     heard = [_heard(bench, route, counts[route.topic], seconds) for route in routes.values()]
     paths = [_path(bench, path) for path in bench.spec.control.paths]
-    return judge_topics(heard, lacking, bench.signals.permits, paths)
+    least = RATE_LEAST if bench.real else RATE_LEAST_EMULATED
+    return judge_topics(heard, lacking, bench.signals.permits, paths, least)
 
 
 def _due(bench: Bench, route: Route) -> bool:

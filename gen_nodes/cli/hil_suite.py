@@ -77,7 +77,7 @@ class Suite:
                 stack.callback(setattr, self.person, 'until', None)
                 stack.push(partial(_stand, rig))
                 bench = Bench(rig, self.person, self.speeds, self.args.target == REAL)
-                stack.callback(bench.puppet.close)
+                stack.callback(bench.close)
                 self._each(steps, partial(self._do, bench))
         except Quit as quit:
             self.ended = str(quit)

@@ -18,6 +18,7 @@ from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RESTING = (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE)  # no command, or only those of a brake
 RECENT_NS = NS // 10
+OVERSHOOT = 0.05  # of the share asked for, which is a wish: when the command catches up after a gap
 
 
 def segments_of(
@@ -77,7 +78,8 @@ def judge_limits(verdict: Verdict, speed: float) -> Findings:
     """No violation, and no faster than the share of the velocity limits that was allowed."""
     worst = {kind: verdict.worst[kind].fraction for kind in KINDS}
     checks = [at_most(f'{kind} limit violated', verdict.violations[kind], 0) for kind in KINDS]
-    share = at_most('greatest share of a velocity limit', worst['velocity'], speed * (1 + 1e-6))
+    most = speed * (1 + OVERSHOOT)
+    share = at_most('greatest share of a velocity limit', worst['velocity'], most)
     return Findings(
         (*checks, share), {'commands': verdict.commands, 'speed': speed, 'shares': worst}
     )

@@ -93,22 +93,18 @@ def following(commanded: Track, measured: Track, joint: int) -> Following:
     """
     first = int(commanded.stamp_ns[0] + LONGEST_LAG_S * NS)
     part = measured.between(first, int(commanded.stamp_ns[-1]))
-    moved = part.position[:, joint]
-    best: Following | None = None
-    least = np.inf
-    for lag_s in np.arange(0.0, LONGEST_LAG_S, LAG_STEP_S):
-        told = commanded.joint_at(part.stamp_ns - round(lag_s * NS), joint)
-        spread = told - told.mean()
-        power = float(spread @ spread)
-        gain = float(spread @ moved) / power if power > 0 else 0.0
-        rest = moved - moved.mean() - gain * spread
-        if (left := float(rest @ rest)) < least:
-            least = left
-            error = moved - told
-            offset = float(error.mean())
-            best = Following(float(lag_s), gain, float(np.abs(error - offset).max()), offset)
-    assert best is not None
-    return best
+    lags_s = np.arange(0.0, LONGEST_LAG_S, LAG_STEP_S)
+    instants = part.stamp_ns - np.round(lags_s * NS).astype(np.int64)[:, None]
+    told_LxK, moved = commanded.joint_at(instants, joint), part.position[:, joint]
+    spread = told_LxK - told_LxK.mean(axis=1, keepdims=True)
+    power = np.maximum((spread**2).sum(axis=1), 1e-300)
+    gains = spread @ moved / power
+    rest = moved - moved.mean() - gains[:, None] * spread
+    best = int((rest**2).sum(axis=1).argmin())
+    error = moved - told_LxK[best]
+    offset = float(error.mean())
+    worst = float(np.abs(error - offset).max())
+    return Following(float(lags_s[best]), float(gains[best]), worst, offset)
 
 
 @dataclass(frozen=True)

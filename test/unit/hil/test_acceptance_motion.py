@@ -84,7 +84,7 @@ def test_a_joint_that_stands_outside_its_limits_is_named_and_not_moved():
     spec = load_robot('ur5e')
     start = spec.ready.copy()
     start[2] = spec.upper[2] + 0.01
-    with pytest.raises(NoRoom, match="'elbow_joint' stands at .* outside its limits"):
+    with pytest.raises(NoRoom, match=r"'elbow_joint' stands at .* outside its limits"):
         motion(spec, start, 1.0)
     assert motion(spec, start, 1.0, np.arange(spec.n) == 0).turns[2] == 0, 'another one may move'
 
