@@ -91,6 +91,7 @@ def draft_robot(xml: str, where: str, base: str | None = None, tips: tuple[str, 
     leaders = {joint.mimic[0] for joint in urdf.joints.values() if joint.mimic}
     roles = {joint.name: guess_role(joint.name, joint.name in leaders) for joint in joints}
     ends = _ends(tree, roles)
+    roles |= dict.fromkeys(_shared(tree, roles, ends), 'torso')
     found = tips or tuple(frames[0] for frames in ends)
     if not found:
         raise RobotError(f'{where}: no tip found; name it with --tip LINK')
@@ -167,6 +168,13 @@ def _ends(tree: UrdfTree, roles: Mapping[str, str]) -> list[tuple[str, ...]]:
         way.name for joint in own for way in tree.way(joint.parent) if roles.get(way.name) == kind
     }
     return [_frames(tree, joint.child) for joint in own if joint.name not in on_the_way]
+
+
+def _shared(tree: UrdfTree, roles: Mapping[str, str], ends: list[tuple[str, ...]]) -> list[str]:
+    """Joints of the arm by name that move two ends or more: a torso, whatever its name."""
+    ways = [{joint.name for joint in tree.way(frames[0])} for frames in ends]
+    arm = [name for name, role in roles.items() if role == 'arm']
+    return [name for name in arm if sum(name in way for way in ways) > 1]
 
 
 def _frames(tree: UrdfTree, link: str) -> tuple[str, ...]:

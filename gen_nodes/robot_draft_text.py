@@ -1,39 +1,23 @@
-"""A first robot YAML as text, with a FILL IN wherever only a person can know, and the checklist.
-
-`load_robot` refuses a YAML for as long as one FILL IN stands in it: each is text where a number or
-a topic must be.
-"""
+"""A first robot YAML as text, with a FILL IN wherever only a person can know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import yaml
 
 from gen_nodes.joints import ROLES
+from gen_nodes.robot_blanks import SLOW, SLOW_PRISMATIC, turns
 from gen_nodes.robot_draft import Draft
 from gen_nodes.urdf import UrdfJoint
 from gen_nodes.wiring import ACTION_TYPES
 
-FILL_IN = 'FILL IN'
-SLOW, SLOW_PRISMATIC = 0.5, 0.05  # [rad/s], [m/s] speeds to begin with
 WIDTH = 100
 ACCELERATION = 'FILL IN: data sheet, or joint_limits.yaml of MoveIt'
 JERK = 'FILL IN: manual; else acceleration / 0.05 s'
 COMMANDS = 'FILL IN: ros2 topic list'
 ACTION = 'FILL IN: ros2 action list'
 RATE = 'FILL IN: ros2 topic hz /joint_states'
-WHY = {
-    'control.paths': 'the driver decides under which name it takes commands; see its controllers '
-    "YAML or 'ros2 topic list', 'ros2 action list'",
-    'safety.acceleration': 'the URDF states none. Usually in the data sheet or manual, in the '
-    "driver's own limits, or as max_acceleration in joint_limits.yaml of the MoveIt configuration "
-    '(often a planning value). Too high trips the driver, too low only makes the robot slow',
-    'safety.jerk': 'the URDF states none and few makers publish it. Where the manual is silent, '
-    'acceleration / 0.05 s reaches full acceleration within 0.05 s; the less, the gentler',
-    'streams.joint_states.rate_hz': "what the driver publishes: 'ros2 topic hz /joint_states'",
-}
 HEAD = """\
 # {name}: first wiring, guessed from its URDF by `gen robot new`. Replace every FILL IN, confirm
 # what is marked guessed, then look at it: gen robot check {path}
@@ -98,39 +82,6 @@ streams:
 """
 
 
-@dataclass(frozen=True)
-class Blank:
-    """An entry of a robot YAML that a person has not filled in yet."""
-
-    key: str  # 'safety.acceleration.arm'
-    text: str
-
-    @property
-    def why(self) -> str:
-        """Where the value usually comes from."""
-        known = (WHY[key] for key in WHY if self.key.startswith(key))
-        return next(known, 'only you can know it')
-
-
-def find_blanks(yaml_text: str) -> tuple[Blank, ...]:
-    """Entries that still say FILL IN; () where the text is not YAML."""
-    try:
-        return tuple(_walk(yaml.safe_load(yaml_text), ''))
-    except yaml.YAMLError:
-        return ()
-
-
-def _walk(value: object, key: str) -> Iterator[Blank]:
-    if isinstance(value, str) and value.startswith(FILL_IN):
-        yield Blank(key, value)
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _walk(inner, f'{key}.{name}'.removeprefix('.'))
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from _walk(inner, f'{key}[{i}]')
-
-
 def draft_yaml(draft: Draft, display_name: str, urdf: str, path: str) -> str:
     """The YAML of a draft. `urdf`: as the YAML names it; `path`: where the YAML will stand."""
     return HEAD.format(
@@ -154,70 +105,6 @@ def draft_yaml(draft: Draft, display_name: str, urdf: str, path: str) -> str:
         rate=RATE,
         tip=_scalar(draft.tips[0]),
     )
-
-
-def checklist(draft: Draft, yaml_text: str) -> tuple[list[str], list[str]]:
-    """What a person must fill in, and what they must confirm, as lines."""
-    to_fill: dict[str, list[str]] = {}
-    for blank in find_blanks(yaml_text):
-        to_fill.setdefault(blank.why, []).append(blank.key)
-    return [f'{", ".join(keys)}: {why}' for why, keys in to_fill.items()], _to_confirm(draft)
-
-
-def _to_confirm(draft: Draft) -> list[str]:
-    lines = [f'base_frame {draft.base}', *(_tip_line(draft, tip) for tip in draft.tips)]
-    told = {role: draft.of_role(role) for role in ROLES if role != 'arm' and draft.of_role(role)}
-    lines += [f'role {role}: {", ".join(names)}, guessed' for role, names in told.items()]
-    lines += [f'{name} is not commanded: {why}' for name, why in draft.left_out.items()]
-    lines.append('ready: legal, but nobody has looked whether it is a good pose to stand in')
-    lines.append(
-        f'safety.velocity: at most {SLOW:g} rad/s and {SLOW_PRISMATIC:g} m/s to begin with'
-    )
-    fast = [joint.name for joint in draft.joints if joint.velocity >= 10 and _turns(joint)]
-    if fast:
-        lines.append(f'10 rad/s or more in the URDF looks like a placeholder: {", ".join(fast)}')
-    return [*lines, *_about_shapes(draft)]
-
-
-def _about_shapes(draft: Draft) -> list[str]:
-    links = draft.tree.links.values()
-    meshes = [link.name for link in links if link.meshes and not link.solids]
-    lines = []
-    if meshes:
-        lines.append(
-            f'collision shapes that are meshes are not read ({", ".join(meshes)}): emulator and '
-            'self-collision see boxes, cylinders and spheres only; add some to the URDF'
-        )
-    elif not any(link.solids for link in links):
-        lines.append('the URDF has no collision shape: nothing watches self-collision')
-    moving = {joint.child for joint in draft.tree.joints if joint.type != 'fixed'}
-    light = [name for name in moving if not _moved_mass(draft, name)]
-    if light:
-        lines.append(f'no mass behind these links, which the emulator needs: {", ".join(light)}')
-    dull = [tip for tip in draft.tips if not _solid(draft, tip)]
-    if dull:
-        lines.append(
-            'no collision shape at or behind these tips, which the emulator needs (a small '
-            f'sphere): {", ".join(dull)}'
-        )
-    return lines
-
-
-def _solid(draft: Draft, link: str) -> bool:
-    """Whether a link, or one that is fixed to it, has a collision primitive."""
-    fixed = (joint.child for joint in draft.tree.below(link) if joint.type == 'fixed')
-    return bool(draft.tree.links[link].solids) or any(_solid(draft, child) for child in fixed)
-
-
-def _moved_mass(draft: Draft, link: str) -> float:
-    """Mass of a link and all that is fixed to it [kg]."""
-    fixed = (joint.child for joint in draft.tree.below(link) if joint.type == 'fixed')
-    return draft.tree.links[link].mass + sum(_moved_mass(draft, child) for child in fixed)
-
-
-def _tip_line(draft: Draft, tip: str) -> str:
-    others = draft.candidates[tip]
-    return f'tip {tip}' + (f'; others at this end: {", ".join(others)}' if others else '')
 
 
 def _left_out(draft: Draft) -> str:
@@ -280,7 +167,7 @@ def _lacking(draft: Draft, key: str, blank: str) -> str:
 
 def _caps(draft: Draft, key: str, values: Mapping[str, str], comment: str) -> str:
     """`key` with one value for all, or by role, or by joint: whatever says it shortest."""
-    one_unit = len({_turns(joint) for joint in draft.joints}) == 1
+    one_unit = len({turns(joint) for joint in draft.joints}) == 1
     if one_unit and len(values) == len(draft.joints) and len(set(values.values())) == 1:
         return f'  {key}: {next(iter(values.values()))}   # {comment}\n'
     by_key: dict[str, str] = {}
@@ -296,11 +183,7 @@ def _caps(draft: Draft, key: str, values: Mapping[str, str], comment: str) -> st
 
 
 def _first_speed(joint: UrdfJoint) -> float:
-    return min(SLOW if _turns(joint) else SLOW_PRISMATIC, joint.velocity)
-
-
-def _turns(joint: UrdfJoint) -> bool:
-    return joint.type != 'prismatic'
+    return min(SLOW if turns(joint) else SLOW_PRISMATIC, joint.velocity)
 
 
 def _listed(key: str, names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from gen_nodes.cli.arguments import check_json
 from gen_nodes.errors import ConfigError
 from gen_nodes.reading import read_text
 from gen_nodes.robot import RobotSpec, load_robot
-from gen_nodes.robot_draft_text import find_blanks
+from gen_nodes.robot_blanks import find_blanks
 from gen_nodes.robot_findings import ERROR, NOTE, WARNING
 
 HELP = """Validate a robot description beyond what loading does, and draw it: joints with their

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.reading import read_text
+from gen_nodes.robot_blanks import FILL_IN, checklist
 from gen_nodes.robot_draft import draft_robot
-from gen_nodes.robot_draft_text import FILL_IN, checklist, draft_yaml
+from gen_nodes.robot_draft_text import draft_yaml
 
 HELP = """Write a first robot YAML from a URDF: every joint that can be commanded, with base, tips,
 roles and a ready pose guessed. Topics and limits that the URDF does not state are left as FILL IN:

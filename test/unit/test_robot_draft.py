@@ -6,8 +6,9 @@ from invented_robots import arm_urdf
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.robot import known_robots, load_robot
+from gen_nodes.robot_blanks import FILL_IN, checklist, find_blanks
 from gen_nodes.robot_draft import draft_robot, guess_role, legal_pose
-from gen_nodes.robot_draft_text import FILL_IN, checklist, draft_yaml, find_blanks
+from gen_nodes.robot_draft_text import draft_yaml
 from gen_nodes.urdf import UrdfJoint
 
 BOTH = 'velocity="2.5" effort="60" acceleration="4" jerk="80"'

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gen_nodes.robot import load_robot
-from gen_nodes.science.robot_picture import BADGE, draw_robot, spread, zero_pose
+from gen_nodes.science.robot_panel import BADGE, spread
+from gen_nodes.science.robot_picture import draw_robot, zero_pose
 from gen_nodes.urdf_tree import read_tree
 
 
