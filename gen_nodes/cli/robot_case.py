@@ -61,7 +61,8 @@ def examine(spec: RobotSpec) -> Robot:
     tree = read_tree(spec.urdf_xml, f"URDF of '{spec.source}'")
     sheet = sheet_of(spec)
     found = interfaces(spec)
-    others = [missing(interface) for interface in found if interface.trouble]
+    by_type = {interface.type: interface for interface in reversed(found) if interface.trouble}
+    others = [missing(interface) for interface in by_type.values()]
     contacts = None
     try:
         contacts = contacts_of(spec)
