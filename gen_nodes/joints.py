@@ -140,7 +140,8 @@ def _tightened(published: UrdfJoint, key: str, caps: _Caps) -> tuple[float, str]
     if limit is None and cap is None:
         raise RobotError(
             f"{caps.where}: joint '{published.name}' has no {key} limit: "
-            f'the URDF states none and safety.{key} gives none; choose one there'
+            f'the URDF states none and safety.{key} gives none; choose one there (from the maker, '
+            "a data sheet, or MoveIt's joint_limits.yaml)"
         )
     if cap is None:
         return limit, URDF

@@ -39,11 +39,6 @@ class SafetyTopic:
         """The topic, and which field of it where that is not `data`: one topic may stand twice."""
         return self.topic if self.field == 'data' else f'{self.topic} {self.field}'
 
-    @property
-    def stop_when(self) -> bool | int | str | None:
-        """The one value that forbids motion, where it is written so."""
-        return None if self.allow else self.values[0]
-
     def allowed(self, value: object) -> bool:
         """Whether the robot may move while the field is `value`; never where its type is not that
         of `values`.

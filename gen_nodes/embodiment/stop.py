@@ -45,7 +45,8 @@ class State:
 @dataclass(frozen=True)
 class StopPath:
     """A stop for a driver that takes trajectories: (K,) seconds after the command's instant,
-    positions, velocities and accelerations (K, N). The last row is at rest.
+    positions, velocities and accelerations (K, N). The first row is the command itself, the last
+    one is at rest.
     """
 
     times_s: np.ndarray
@@ -109,10 +110,9 @@ class Stop:
         return self._state.p + np.array([q for q, _ in points]), np.array([v for _, v in points])
 
     def path(self, period_s: float, rows: int) -> StopPath:
-        """The stop in `rows` points, the last one at rest."""
-        end = max(self.duration, period_s)
-        times = np.linspace(end / rows, end, rows)
-        states = [self.after(t) for t in times]
+        """The stop in `rows` points, the first one where it begins, the last one at rest."""
+        times = np.linspace(0.0, max(self.duration, period_s), rows)
+        states = [self._state, *(self.after(t) for t in times[1:])]
         rest = np.zeros(self._limits.n)
         states[-1] = State(states[-1].p, rest, rest)
         p, v, a = (np.stack([getattr(s, k) for s in states]) for k in 'pva')

@@ -61,12 +61,18 @@ class Finding:
 class StateWatch:
     """Watches the robot's joint states. `position` is the newest accepted one, (N,) in the robot's
     order, or None.
+
+    prismatic, free: masks (N,); `free` joints need not follow their command: a gripper that holds
+    something stays short of it.
     """
 
-    def __init__(self, limits: Limits, prismatic: np.ndarray, config: WatchConfig):
+    def __init__(
+        self, limits: Limits, prismatic: np.ndarray, free: np.ndarray, config: WatchConfig
+    ):
         self._limits, self._config = limits, config
         scale = np.where(prismatic, 0.1, 1.0)
         self._jump, self._divergence = config.jump * scale, config.divergence * scale
+        self._divergence[free] = np.inf
         self._unmoved = config.unmoved * scale
         self._stood: tuple[int, np.ndarray] | None = None  # since when, and where
         self._order: tuple[tuple[str, ...], list[int]] | None = None
@@ -227,9 +233,16 @@ class FollowWatch:
     ago. A blocked arm, a protective stop, a driver that repeats old values.
     """
 
-    def __init__(self, names: tuple[str, ...], prismatic: np.ndarray, config: WatchConfig):
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        prismatic: np.ndarray,
+        free: np.ndarray,
+        config: WatchConfig,
+    ):
         self._names, self._config = names, config
         self._least = config.follow_least * np.where(prismatic, 0.1, 1.0)
+        self._least[free] = np.inf
         self._window = round(config.follow_window_s / FOLLOW_EVERY_S)
         self._lag = round(config.follow_lag_s / FOLLOW_EVERY_S)
         self._past: deque[np.ndarray] = deque(maxlen=self._window + self._lag + 1)  # (2, N)

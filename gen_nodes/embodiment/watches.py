@@ -41,8 +41,9 @@ class Watches:
         own_instance: int = 0,
     ):
         prismatic = np.array([joint.type == 'prismatic' for joint in spec.joints])
+        grippers = np.array([joint.role == 'gripper' for joint in spec.joints])
         self.config = config
-        self.states = StateWatch(limits, prismatic, config)
+        self.states = StateWatch(limits, prismatic, grippers, config)
         self.stack = StackWatch(stack, own, own_instance)
         self.estop = EstopWatch(spec.estop)
         limit = spec.wrench_limit
@@ -51,7 +52,7 @@ class Watches:
             if limit is not None and config.wrench
             else None
         )
-        self._follow = FollowWatch(limits.names, prismatic, config)
+        self._follow = FollowWatch(limits.names, prismatic, grippers, config)
         self._forbidden: dict[str, Finding] = {}
         self._unheard = list(awaited)
         self._clock = ClockWatch(config)

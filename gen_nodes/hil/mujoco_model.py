@@ -7,6 +7,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from gen_nodes.hil.mujoco_urdf import mujoco_urdf
 from gen_nodes.hil.world import WorldConfig
 from gen_nodes.robot import RobotSpec
 
@@ -15,7 +16,7 @@ GROUP_HIDDEN, GROUP_ROBOT, GROUP_WORLD = 3, 1, 2  # geom groups; cameras see the
 
 def build_model(spec: RobotSpec, world: WorldConfig) -> mujoco.MjModel:
     """The robot of the URDF on a floor with balls that are moved from outside."""
-    mj = mujoco.MjSpec.from_string(spec.urdf_xml)
+    mj = mujoco.MjSpec.from_string(mujoco_urdf(spec.urdf_xml))
     mj.option.timestep = world.physics.timestep_s
     mj.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     for body in mj.bodies[1:]:

@@ -59,8 +59,8 @@ class CommandPaths:
         blocks.
 
         stop: times_s (K,) after the command's instant, positions, velocities and accelerations
-        (K, N), the last row at rest (embodiment.stop.StopPath); only a joint_trajectory looks at
-        it.
+        (K, N), from the command itself to rest (embodiment.stop.StopPath); only a joint_trajectory
+        looks at it.
         """
         for path in self._paths:
             path.send(command, stop)
@@ -120,16 +120,15 @@ class Trajectory:
         self.publisher = _publisher(node, interface, path)
 
     def send(self, command: CommandSample, stop: Any) -> None:
-        pick, rows = self._columns, 1 + len(stop.times_s)
-        n, points = len(pick), self._points_for(rows)
-        positions = doubles(command.values[pick]) + doubles(stop.positions[:, pick])
-        velocities = doubles(command.rates[pick]) + doubles(stop.velocities[:, pick])
+        pick = self._columns
+        n, points = len(pick), self._points_for(len(stop.times_s))
+        positions = doubles(stop.positions[:, pick])
+        velocities = doubles(stop.velocities[:, pick])
         accelerations = doubles(stop.accelerations[:, pick])
-        for row, seconds in enumerate((0.0, *stop.times_s.tolist())):
+        for row, seconds in enumerate(stop.times_s.tolist()):
             point, part = points[row], slice(row * n, (row + 1) * n)
             point.positions, point.velocities = positions[part], velocities[part]
-            if row:
-                point.accelerations = accelerations[part.start - n : part.stop - n]
+            point.accelerations = accelerations[part]
             after_ns = self._period_ns + seconds_to_ns(seconds)
             point.time_from_start.sec, point.time_from_start.nanosec = divmod(after_ns, NS)
         self.publisher.publish(self._message)

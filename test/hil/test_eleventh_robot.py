@@ -20,7 +20,6 @@ from gen_nodes.hil.world import load_world
 from gen_nodes.robot import load_robot
 from gen_nodes.types import NS, ActionChunk, JointSample, Mode
 
-KEEP = '<mujoco><compiler fusestatic="false" discardvisual="false"/></mujoco>'
 # What a person types into the file, as (what stands there, what they write).
 LIMITS = (
     ("acceleration: 'FILL IN: data sheet, or joint_limits.yaml of MoveIt'", 'acceleration: 4.0'),
@@ -52,7 +51,7 @@ def yaml_path(request, tmp_path, capsys) -> Path:
     """Path of the finished YAML of the arm, with a pin to touch with or with a gripper."""
     gripper = request.param == 'gripper'
     urdf = tmp_path / 'twig.urdf'
-    urdf.write_text(arm_urdf(gripper=gripper, inside=KEEP))
+    urdf.write_text(arm_urdf(gripper=gripper))
     assert main(['robot', 'new', '--urdf', str(urdf)]) == 0
     assert 'safety.acceleration' in capsys.readouterr().out
     path = tmp_path / 'twig.yaml'

@@ -82,7 +82,8 @@ def test_a_path_for_drivers_ends_at_rest_where_the_stop_ends():
     path = stop.path(0.008, 8)
     assert path.times_s.shape == (8,)
     assert (np.diff(path.times_s) > 0).all()
-    assert path.times_s[0] > 0
+    assert path.times_s[0] == 0
+    assert path.accelerations[0] == pytest.approx(state.a)
     assert path.times_s[-1] == pytest.approx(stop.duration)
     assert (path.velocities[-1] == 0).all()
     assert (path.accelerations[-1] == 0).all()
