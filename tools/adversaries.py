@@ -12,21 +12,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis import strategies as st
 
 from gen_nodes.embodiment.controller import ControllerCore
 from gen_nodes.hil.adversaries import CORPUS, Adversary, Stretch, save_adversaries
-from gen_nodes.hil.hostile import press
+from gen_nodes.hil.command_log import CommandLog
+from gen_nodes.hil.hostile_chunks import adversary_drafts
 from gen_nodes.hil.hostile_run import known
-from gen_nodes.hil.limit_checker import KINDS, LimitChecker, Verdict
-from gen_nodes.robot import load_robot, resource_root
+from gen_nodes.hil.hostile_world import EPOCH_NS
+from gen_nodes.hil.limit_checker import LimitChecker
+from gen_nodes.hil.published import Segment
+from gen_nodes.hil.stated_limits import StatedLimits
+from gen_nodes.hil.verdict import KINDS, Verdict
+from gen_nodes.robot import RobotSpec, load_robot, resource_root
+from gen_nodes.types import NS, ActionChunk, JointSample
 
 ROBOTS = ('ur5e', 'franka_fr3', 'openarm_bimanual')
 KEPT = 3  # per robot and kind of limit
+STANDS_S = 0.3  # before it is commanded
 
 
 def thousandths(most: float) -> st.SearchStrategy[float]:
@@ -105,6 +114,50 @@ def judged(adversary: Adversary) -> Verdict:
     for segment in press(core_of(adversary.robot), spec, limits, adversary):
         checker.add(segment)
     return checker.verdict()
+
+
+def press(
+    core: ControllerCore, spec: RobotSpec, limits: StatedLimits, adversary: Adversary
+) -> list[Segment]:
+    """One adversary alone against a robot that does exactly what it is told: the commands of an
+    inactive controller without a stack to watch.
+    """
+    period_s = 1.0 / spec.control.rate_hz
+    log, q, tick = CommandLog(spec, NS, period_s), np.array(spec.ready), 0
+    still = np.zeros(spec.n)
+
+    def instant(tick: int) -> tuple[int, int]:
+        steady_ns = NS + round(tick * period_s * NS)
+        return steady_ns + EPOCH_NS, steady_ns
+
+    def step(chunk: Callable[[int], ActionChunk] | None) -> None:
+        nonlocal q, tick
+        tick += 1
+        now_ns, steady_ns = instant(tick)
+        state = JointSample('joint_states', now_ns, now_ns, spec.joint_names, q, still, still)
+        core.on_estop(False, steady_ns)
+        core.on_wrench(np.zeros(3), np.zeros(3), steady_ns)
+        core.on_joint_state(state, steady_ns)
+        if chunk is not None:
+            core.on_chunk(chunk(now_ns), now_ns, steady_ns)
+        command = core.tick(now_ns, steady_ns)
+        log.take(command, core, tick, q)
+        q = q if command is None else command.values
+
+    core.activate(None, *instant(0))
+    for _ in range(round(STANDS_S / period_s)):
+        step(None)
+    for draft in adversary_drafts(adversary, limits, q, period_s):
+        for _ in range(draft.wait - 1):
+            step(None)
+        step(lambda now_ns, draft=draft: draft.chunk(now_ns, tick))
+    core.wind_down()
+    while not core.at_rest:
+        step(None)
+    core.reset(*instant(tick))  # what stopped it must not stop the next one
+    core.deactivate()
+    log.close()
+    return log.ended()
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gen_nodes.errors import ConfigError
-from gen_nodes.hil.limit_checker import Segment
+from gen_nodes.hil.published import Segment
 from gen_nodes.types import seconds_to_ns
 
 QUANTITIES = ('position', 'velocity')

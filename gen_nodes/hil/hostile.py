@@ -15,18 +15,17 @@ import numpy as np
 
 from gen_nodes.embodiment.controller import ControllerCore, ResetRefused
 from gen_nodes.hil.adversaries import Adversary
-from gen_nodes.hil.hostile_chunks import ChunkSource, Draft, adversary_drafts
+from gen_nodes.hil.command_log import CommandLog
+from gen_nodes.hil.hostile_chunks import ChunkSource, Draft
 from gen_nodes.hil.hostile_robot import HostileRobot
-from gen_nodes.hil.hostile_world import EPOCH_NS, POLICY, HostileWorld
-from gen_nodes.hil.limit_checker import Segment, Tail
+from gen_nodes.hil.hostile_world import POLICY, HostileWorld
+from gen_nodes.hil.published import Segment
 from gen_nodes.hil.stated_limits import StatedLimits
 from gen_nodes.robot import RobotSpec
-from gen_nodes.types import NS, ActionChunk, CommandSample, JointSample, Mode
-from gen_nodes.wiring import FORWARD_VELOCITY, JOINT_TRAJECTORY
+from gen_nodes.types import NS, Mode
 
 TRIAL_NS = 100_000 * NS  # between the starts of two trials on the steady time line
 LONGEST_STOP_S = 60.0
-STANDS_S = 0.3  # before it is commanded
 PATIENCE = 0.9  # of the chunks wait while the controller is stopped or inactive
 RESET, ACTIVATE = 0.05, 0.05  # chance per tick that the operator tries
 FIGURE = re.compile(r'-?\d[\d.e+-]*')
@@ -63,7 +62,7 @@ class Trial:
         self._random, self._number = random, number
         self._robot = HostileRobot(limits, spec.ready, self._period_s, random)
         self._world = HostileWorld(spec, self.core, self._robot, random, (number + 1) * TRIAL_NS)
-        self._source = ChunkSource(limits, self._period_s, random, adversaries)
+        self._source = ChunkSource(limits, spec.ready, self._period_s, random, adversaries)
         self._drafts: Iterator[Draft] = iter(())
         self._next: Draft | None = None
         self._due = 0
@@ -154,105 +153,3 @@ class Trial:
             return
         self.stops[FIGURE.sub('..', re.sub("'.*?'", '..', reason))] += 1
         self._log.close()
-
-
-class CommandLog:
-    """Cuts what is published into segments: a run of ticks with a command each, since the operator
-    last started the controller.
-    """
-
-    def __init__(self, spec: RobotSpec, begun_ns: int, period_s: float) -> None:
-        self._begun_ns, self._period_s = begun_ns, period_s
-        kinds = {name: path.kind for path in spec.control.paths for name in path.joints}
-        kind_N = np.array([kinds[name] for name in spec.joint_names])
-        self._by_rate = kind_N == FORWARD_VELOCITY
-        self._tailed = kind_N == JOINT_TRAJECTORY
-        self._number = begun_ns // NS
-        self._start = np.zeros(spec.n)
-        self._stamps: list[int] = []
-        self._values: list[np.ndarray] = []
-        self._tails: list[Tail] = []
-        self._ended: list[Segment] = []
-
-    def take(
-        self, command: CommandSample | None, core: ControllerCore, tick: int, reported: np.ndarray
-    ) -> None:
-        """What was published at a tick, of a robot that was measured at `reported` (N,)."""
-        if command is None:
-            self.close()
-            return
-        if not self._stamps:
-            self._start = reported
-        self._stamps.append(self._begun_ns + round(tick * self._period_s * NS))
-        self._values.append(np.where(self._by_rate, command.rates, command.values))
-        if self._tailed.any():
-            stop = core.stop_path()
-            self._tails.append(
-                Tail(stop.times_s, stop.positions, stop.velocities, stop.accelerations)
-            )
-
-    def close(self) -> None:
-        """The next command begins a new segment."""
-        if not self._stamps:
-            return
-        segment = Segment(
-            self._number,
-            self._start,
-            np.array(self._stamps),
-            np.array(self._values),
-            self._by_rate,
-            tuple(self._tails),
-            self._tailed,
-        )
-        self._number += 1
-        self._ended.append(segment)
-        self._stamps, self._values, self._tails = [], [], []
-
-    def ended(self) -> list[Segment]:
-        """The segments that ended since the last call."""
-        ended, self._ended = self._ended, []
-        return ended
-
-
-def press(
-    core: ControllerCore, spec: RobotSpec, limits: StatedLimits, adversary: Adversary
-) -> list[Segment]:
-    """One adversary alone against a robot that does exactly what it is told: the commands of an
-    inactive controller without a stack to watch.
-    """
-    period_s = 1.0 / spec.control.rate_hz
-    log, q, tick = CommandLog(spec, NS, period_s), np.array(spec.ready), 0
-    still = np.zeros(spec.n)
-
-    def instant(tick: int) -> tuple[int, int]:
-        steady_ns = NS + round(tick * period_s * NS)
-        return steady_ns + EPOCH_NS, steady_ns
-
-    def step(chunk: Callable[[int], ActionChunk] | None) -> None:
-        nonlocal q, tick
-        tick += 1
-        now_ns, steady_ns = instant(tick)
-        state = JointSample('joint_states', now_ns, now_ns, spec.joint_names, q, still, still)
-        core.on_estop(False, steady_ns)
-        core.on_wrench(np.zeros(3), np.zeros(3), steady_ns)
-        core.on_joint_state(state, steady_ns)
-        if chunk is not None:
-            core.on_chunk(chunk(now_ns), now_ns, steady_ns)
-        command = core.tick(now_ns, steady_ns)
-        log.take(command, core, tick, q)
-        q = q if command is None else command.values
-
-    core.activate(None, *instant(0))
-    for _ in range(round(STANDS_S / period_s)):
-        step(None)
-    for draft in adversary_drafts(adversary, limits, q, period_s):
-        for _ in range(draft.wait - 1):
-            step(None)
-        step(lambda now_ns, draft=draft: draft.chunk(now_ns, tick))
-    core.wind_down()
-    while not core.at_rest:
-        step(None)
-    core.reset(*instant(tick))  # what stopped it must not stop the next one
-    core.deactivate()
-    log.close()
-    return log.ended()

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gen_nodes.hil.adversaries import Adversary
+from gen_nodes.hil.spoiled_chunks import SPOILS
 from gen_nodes.hil.stated_limits import StatedLimits
-from gen_nodes.types import NS, ActionChunk, seconds_to_ns
+from gen_nodes.types import ActionChunk, seconds_to_ns
 
 KNOTS = (1, 2, 2, 3, 5, 9)
 FARTHEST_S, LONGEST_SCENE_S = 0.8, 2.0
@@ -52,11 +53,13 @@ class ChunkSource:
     def __init__(
         self,
         limits: StatedLimits,
+        ready_N: np.ndarray,
         period_s: float,
         random: np.random.Generator,
         adversaries: Sequence[Adversary] = (),
     ) -> None:
         self._limits, self._period_s, self._random = limits, period_s, random
+        self._ready = ready_N
         self._adversaries = adversaries
         self._n = len(limits.names)
         self._ideas = tuple(IDEAS)
@@ -133,6 +136,10 @@ class ChunkSource:
 
     def goal(self, here: np.ndarray, tau: np.ndarray) -> Scene:
         return _still(self.place(self._random.choice([0.0, 0.0, 0.3, 30.0])), tau)
+
+    def home(self, here: np.ndarray, tau: np.ndarray) -> Scene:
+        """About the ready pose: out of contact with itself, for a robot that watches that."""
+        return _still(self._ready + self._random.normal(0, 0.1, self._n), tau)
 
     def end(self, here: np.ndarray, tau: np.ndarray) -> Scene:
         """An end of travel of each joint, from a little inside to a little outside."""
@@ -220,6 +227,7 @@ def _still(value_N: np.ndarray, tau: np.ndarray) -> Scene:
 # Interface, reference and share of the scenes. An adversary is a whole sequence, not a reference.
 IDEAS: dict[str, tuple[str, Callable, int]] = {
     'goal': ('position', ChunkSource.goal, 8),
+    'home': ('position', ChunkSource.home, 6),
     'end': ('position', ChunkSource.end, 4),
     'ramp': ('position', ChunkSource.ramp, 3),
     'wave': ('position', ChunkSource.wave, 3),
@@ -233,46 +241,3 @@ IDEAS: dict[str, tuple[str, Callable, int]] = {
     'stagger': ('velocity', ChunkSource.stagger, 1),
 }
 ADVERSARIES = 3
-
-
-# What is no chunk, or no longer one
-
-
-def _with(array: np.ndarray, value: float) -> np.ndarray:
-    out = np.array(array)
-    out.flat[out.size // 2] = value
-    return out
-
-
-def _changed(field: str, change: Callable) -> Callable[[ActionChunk], ActionChunk]:
-    return lambda chunk: replace(chunk, **{field: change(getattr(chunk, field))})
-
-
-SPOILS: dict[str, Callable[[ActionChunk], ActionChunk]] = {
-    'nan': _changed('values', lambda values: _with(values, np.nan)),
-    'inf': _changed('values', lambda values: _with(values, -np.inf)),
-    'nan rate': _changed('rates', lambda rates: _with(rates, np.nan)),
-    'inf time': _changed('times_s', lambda times: _with(times, np.inf)),
-    'values too short': _changed('values', lambda values: values[:-1]),
-    'rates too wide': _changed('rates', lambda rates: np.hstack([rates, rates])),
-    'no knots': lambda chunk: replace(
-        chunk, times_s=chunk.times_s[:0], values=chunk.values[:0], rates=chunk.rates[:0]
-    ),
-    'times backwards': lambda chunk: replace(
-        chunk,
-        times_s=np.append(chunk.times_s, chunk.times_s[0]),
-        values=np.vstack([chunk.values, chunk.values[:1]]),
-        rates=np.vstack([chunk.rates, chunk.rates[:1]]),
-    ),
-    'unknown joint': _changed('joint_names', lambda names: ('not_a_joint', *names[1:])),
-    'joint twice': _changed('joint_names', lambda names: (names[-1], *names[1:])),
-    'no joints': _changed('joint_names', lambda names: ()),
-    'effort': _changed('interface', lambda _: 'effort'),
-    'old': _changed('stamp_ns', lambda stamp_ns: stamp_ns - 2 * NS),
-    'future': _changed('stamp_ns', lambda stamp_ns: stamp_ns + 3 * NS),
-    'stamp before the epoch': _changed('stamp_ns', lambda stamp_ns: stamp_ns - 60 * 10**18),
-    'repeated sequence': _changed('sequence', lambda sequence: max(sequence - 1, 0)),
-    'sequence from the start': _changed('sequence', lambda _: 0),
-    'denormal times': _changed('times_s', lambda times: times * 1e-300),
-    'huge': _changed('values', lambda values: values * 1e300),
-}

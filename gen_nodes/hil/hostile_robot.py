@@ -42,7 +42,7 @@ class HostileRobot:
 
     def place(self) -> None:
         """Somebody puts it elsewhere: mostly near its ready pose, at times a little outside."""
-        spread = self._random.choice([0.2, 1.0])
+        spread = self._random.choice([0.05, 0.05, 0.2, 0.2, 1.0])
         outside = self._random.choice([0.0, 0.0, 0.0, 0.04])
         q = self._ready + self._random.uniform(-spread, spread, len(self._ready))
         if outside:

@@ -36,12 +36,23 @@ class StatedLimits(Frozen):
     jerk: np.ndarray
     rules: np.ndarray
 
-    def speeds(self, q_TxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Greatest speed downwards and upwards, not negative, at positions (T, N)."""
+    @property
+    def middle(self) -> np.ndarray:
+        """Middle of travel, (N,); 0 where there are no ends."""
+        lower, upper = (np.where(np.isfinite(x), x, 0.0) for x in (self.lower, self.upper))
+        return 0.5 * (lower + upper)
+
+    @property
+    def half(self) -> np.ndarray:
+        """Half of travel, (N,)."""
+        return 0.5 * (self.upper - self.lower)
+
+    def speeds(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Greatest speed downwards and upwards, not negative, at positions (..., N)."""
         vmax, off, k, q_up, q_lo = self.rules
         with np.errstate(invalid='ignore'):  # joints without a rule are NaN here
-            up = np.sqrt(np.maximum(k * (q_up - q_TxN), 0.0)) - off
-            down = np.sqrt(np.maximum(k * (q_lo + q_TxN), 0.0)) - off
+            up = np.sqrt(np.maximum(k * (q_up - q), 0.0)) - off
+            down = np.sqrt(np.maximum(k * (q_lo + q), 0.0)) - off
             most = np.fmin(self.velocity, vmax)
         return tuple(np.fmin(most, np.maximum(x, 0.0)) for x in (down, up))
 

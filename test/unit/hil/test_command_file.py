@@ -7,7 +7,7 @@ import pytest
 
 from gen_nodes.errors import ConfigError
 from gen_nodes.hil.command_file import SCHEMA, CommandWriter, read_segments
-from gen_nodes.hil.limit_checker import Segment
+from gen_nodes.hil.published import Segment
 
 JOINTS = ('a', 'b', 'c')
 

@@ -11,7 +11,9 @@ from gen_nodes.embodiment.envelope import Envelope
 from gen_nodes.embodiment.limits import Limits, limits_of
 from gen_nodes.hil.hostile import Trial, controller
 from gen_nodes.hil.hostile_run import known
-from gen_nodes.hil.limit_checker import LimitChecker, Segment, Verdict
+from gen_nodes.hil.limit_checker import LimitChecker
+from gen_nodes.hil.published import Segment
+from gen_nodes.hil.verdict import Verdict
 from gen_nodes.types import Mode
 
 CHUNKS = 400

@@ -11,8 +11,10 @@ from gen_nodes.errors import GenError
 from gen_nodes.hil.adversaries import CORPUS, load_adversaries
 from gen_nodes.hil.command_file import CommandWriter, read_segments
 from gen_nodes.hil.hostile import controller
-from gen_nodes.hil.hostile_run import Plan, Tally, known, run_trial, run_trials
-from gen_nodes.hil.limit_checker import KINDS, LimitChecker
+from gen_nodes.hil.hostile_report import Tally
+from gen_nodes.hil.hostile_run import Plan, known, run_trial, run_trials
+from gen_nodes.hil.limit_checker import LimitChecker
+from gen_nodes.hil.verdict import KINDS
 from gen_nodes.robot import known_robots, resource_root
 
 JOBS = len(os.sched_getaffinity(0))

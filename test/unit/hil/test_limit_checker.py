@@ -10,8 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gen_nodes.hil.limit_checker import EPS, KINDS, LimitChecker, Segment, Tail, Verdict, merged
+from gen_nodes.hil.limit_checker import LimitChecker
+from gen_nodes.hil.published import EPS, Segment, Tail
 from gen_nodes.hil.stated_limits import StatedLimits, stated_limits
+from gen_nodes.hil.verdict import KINDS, Verdict, merged
 from gen_nodes.robot import known_robots, load_robot
 
 H = 0.01
@@ -239,6 +241,9 @@ def test_the_checker_reaches_nothing_of_what_it_judges():
     assert loaded == {
         'gen_nodes.hil',
         'gen_nodes.hil.limit_checker',
+        'gen_nodes.hil.published',
         'gen_nodes.hil.stated_limits',
+        'gen_nodes.hil.tail_checker',
+        'gen_nodes.hil.verdict',
         'gen_nodes.types',
     }

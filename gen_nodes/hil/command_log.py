@@ -1,0 +1,69 @@
+"""What a controller publishes, cut into segments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gen_nodes.embodiment.controller import ControllerCore
+from gen_nodes.hil.published import Segment, Tail
+from gen_nodes.robot import RobotSpec
+from gen_nodes.types import NS, CommandSample
+from gen_nodes.wiring import FORWARD_VELOCITY, JOINT_TRAJECTORY
+
+
+class CommandLog:
+    """Cuts what is published into segments: a run of ticks with a command each, since the operator
+    last started the controller.
+    """
+
+    def __init__(self, spec: RobotSpec, begun_ns: int, period_s: float) -> None:
+        self._begun_ns, self._period_s = begun_ns, period_s
+        kinds = {name: path.kind for path in spec.control.paths for name in path.joints}
+        kind_N = np.array([kinds[name] for name in spec.joint_names])
+        self._by_rate = kind_N == FORWARD_VELOCITY
+        self._tailed = kind_N == JOINT_TRAJECTORY
+        self._number = begun_ns // NS
+        self._start = np.zeros(spec.n)
+        self._stamps: list[int] = []
+        self._values: list[np.ndarray] = []
+        self._tails: list[Tail] = []
+        self._ended: list[Segment] = []
+
+    def take(
+        self, command: CommandSample | None, core: ControllerCore, tick: int, reported: np.ndarray
+    ) -> None:
+        """What was published at a tick, of a robot that was measured at `reported` (N,)."""
+        if command is None:
+            self.close()
+            return
+        if not self._stamps:
+            self._start = reported
+        self._stamps.append(self._begun_ns + round(tick * self._period_s * NS))
+        self._values.append(np.where(self._by_rate, command.rates, command.values))
+        if self._tailed.any():
+            stop = core.stop_path()
+            self._tails.append(
+                Tail(stop.times_s, stop.positions, stop.velocities, stop.accelerations)
+            )
+
+    def close(self) -> None:
+        """The next command begins a new segment."""
+        if not self._stamps:
+            return
+        segment = Segment(
+            self._number,
+            self._start,
+            np.array(self._stamps),
+            np.array(self._values),
+            self._by_rate,
+            tuple(self._tails),
+            self._tailed,
+        )
+        self._number += 1
+        self._ended.append(segment)
+        self._stamps, self._values, self._tails = [], [], []
+
+    def ended(self) -> list[Segment]:
+        """The segments that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
