@@ -7,10 +7,16 @@ import numpy as np
 from gen_nodes.cli.hil_acceptance_bench import CONTROLLER, Bench, Interruption
 from gen_nodes.hil.acceptance import Findings, at_most, together
 from gen_nodes.hil.acceptance_following import judge_alone, judge_together
-from gen_nodes.hil.acceptance_limits import check_limits, judge_limits, segments_of
+from gen_nodes.hil.acceptance_limits import (
+    check_limits,
+    first_violations,
+    judge_limits,
+    segments_of,
+)
 from gen_nodes.hil.acceptance_motion import amounts
 from gen_nodes.hil.acceptance_plan import Plan, Rest
 from gen_nodes.hil.acceptance_stops import REACTION_S, judge_stop
+from gen_nodes.hil.limit_checker import KINDS, Verdict
 from gen_nodes.types import NS, Mode
 
 AFTER_S = 0.4  # of a motion's end that belongs to it: the joints arrive later than the commands
@@ -62,7 +68,10 @@ def all_together(bench: Bench, speed: float) -> Findings:
     found, _ = judge_together(bench.spec, take, bench.tracks)
     within = within_limits(bench, since_ns, speed)
     return Findings(
-        (*found.checks, *within.checks), {**found.figures, **within.figures}, traces=found.traces
+        (*found.checks, *within.checks),
+        {**found.figures, **within.figures},
+        within.notes,
+        found.traces,
     )
 
 
@@ -86,7 +95,7 @@ def within_limits(bench: Bench, since_ns: int, speed: float) -> Findings:
     record = bench.record(since_ns)
     commands = [c.sample for c in record.commands]
     segments = segments_of(commands, bench.states(record), bench.measured(record))
-    return judge_limits(check_limits(bench.spec, segments), speed)
+    return judge_limits(check_limits(bench.spec, segments), segments, speed)
 
 
 def stopping(bench: Bench) -> Findings:
@@ -123,9 +132,10 @@ def stopped(
             at_most('limits violated', verdict.total, 0),
         ),
         {**judged.figures, 'reason': found.state.reason, 'shares': _shares(verdict)},
-        traces=judged.traces,
+        first_violations(verdict, found.segments),
+        judged.traces,
     )
 
 
-def _shares(verdict) -> dict[str, float]:
-    return {kind: worst.fraction for kind, worst in verdict.worst.items()}
+def _shares(verdict: Verdict) -> dict[str, float]:
+    return {kind: verdict.worst[kind].fraction for kind in KINDS}

@@ -15,7 +15,7 @@ from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Findings, at_most, holds, together
 from gen_nodes.hil.acceptance_plan import Plan, Rest
-from gen_nodes.hil.acceptance_stops import PERIODS, first_in, judge_resume
+from gen_nodes.hil.acceptance_stops import PERIODS, REACTION_S, first_in, judge_resume
 from gen_nodes.types import NS, Mode
 
 SILENT_S = 1.0
@@ -44,7 +44,7 @@ def watchdogs(bench: Bench) -> Findings:
     silent = stopped(bench, found, 'after the last chunk', timeout_s + periods_s(bench))
     # while holding, the controller goes on sending where it stands
     checks = tuple(c for c in silent.checks if c.what != 'commands after the stop')
-    silent = Findings(checks, silent.figures, traces=silent.traces)
+    silent = Findings(checks, silent.figures, silent.notes, silent.traces)
     return together(
         {'chunks cease': silent, 'chunks are back': _resumes(bench), 'malformed': malformed(bench)}
     )
@@ -259,7 +259,7 @@ def _clear(bench: Bench) -> None:
 def sensors(bench: Bench) -> Findings:
     """Joint states fall silent, a camera shows nothing new."""
     bench.may_go(bench.speed)
-    within_s = bench.spec.state.timeout_s + periods_s(bench)
+    within_s = bench.spec.state.timeout_s + REACTION_S
     parts = {'joint states': _blind(bench, lambda: _no_states(bench), AFTER_LAST, within_s)}
     cameras = [s for s in bench.spec.streams.values() if s.type == 'camera' and s.required]
     camera = cameras[0] if cameras else None
@@ -277,7 +277,7 @@ def _blind(bench: Bench, cause: Callable[[], int], since: str, within_s: float) 
     found = bench.interrupt(cause, Mode.HOLDING, Mode.STOPPED)
     judged = stopped(bench, found, since, within_s)
     checks = (judged.checks[0], *(c for c in judged.checks if c.what in COMMANDED))
-    return Findings(checks, judged.figures, traces=judged.traces)
+    return Findings(checks, judged.figures, judged.notes, judged.traces)
 
 
 def _no_states(bench: Bench) -> int:

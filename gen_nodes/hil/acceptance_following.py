@@ -15,6 +15,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS
 
 GAIN_LEAST, GAIN_MOST = 0.8, 1.2  # ours: a wrong unit, sign or joint is far outside
+LEAST_LAG_S = -0.05  # a clock may be off by so much (curve.FUTURE_TOLERANCE_S)
 LONGEST_LAG_S = 0.25  # as far as the controller lets a servo lag (WatchConfig.divergence_lag_s)
 FOLLOWING_ERROR = 0.02  # rad; a tenth of what the controller stops at (WatchConfig.divergence)
 TRACE_POINTS = 240  # of a curve in the report
@@ -49,7 +50,7 @@ def _follow_checks(name: str, found: Following, unit: float) -> tuple[Check, ...
     most = FOLLOWING_ERROR * unit
     return (
         between(f'gain of {name}', found.gain, GAIN_LEAST, GAIN_MOST),
-        at_most(f'lag of {name}', found.lag_s, LONGEST_LAG_S, 's'),
+        between(f'lag of {name}', found.lag_s, LEAST_LAG_S, LONGEST_LAG_S, 's'),
         at_most(f'error of {name} beyond its lag', found.error, most, 'm' if unit < 1 else 'rad'),
     )
 
@@ -66,11 +67,11 @@ def judge_together(
     lags = np.array([one.lag_s for one in found])
     error = np.array([one.error for one in found]) / units
     gains = np.array([one.gain for one in found])
-    slow, off = int((lags * judged_N).argmax()), int((error * judged_N).argmax())
+    slow, off = int((np.abs(lags) * judged_N).argmax()), int((error * judged_N).argmax())
     odd = int((np.abs(gains - 1) * judged_N).argmax())
     checks = (
         between(f'gain, farthest from 1 ({names[odd]})', gains[odd], GAIN_LEAST, GAIN_MOST),
-        at_most(f'greatest lag ({names[slow]})', lags[slow], LONGEST_LAG_S, 's'),
+        between(f'greatest lag ({names[slow]})', lags[slow], LEAST_LAG_S, LONGEST_LAG_S, 's'),
         at_most(f'greatest error beyond lag ({names[off]})', error[off], FOLLOWING_ERROR, 'rad'),
     )
     wanted = take.motion.at((take.commanded.stamp_ns - take.start_ns) / NS)

@@ -74,12 +74,30 @@ def check_limits(spec: RobotSpec, segments: Sequence[Segment]) -> Verdict:
     return checker.verdict()
 
 
-def judge_limits(verdict: Verdict, speed: float) -> Findings:
+def judge_limits(verdict: Verdict, segments: Sequence[Segment], speed: float) -> Findings:
     """No violation, and no faster than the share of the velocity limits that was allowed."""
     worst = {kind: verdict.worst[kind].fraction for kind in KINDS}
     checks = [at_most(f'{kind} limit violated', verdict.violations[kind], 0) for kind in KINDS]
     most = speed * (1 + OVERSHOOT)
     share = at_most('greatest share of a velocity limit', worst['velocity'], most)
     return Findings(
-        (*checks, share), {'commands': verdict.commands, 'speed': speed, 'shares': worst}
+        (*checks, share),
+        {'commands': verdict.commands, 'speed': speed, 'shares': worst},
+        first_violations(verdict, segments),
     )
+
+
+def first_violations(verdict: Verdict, segments: Sequence[Segment]) -> tuple[str, ...]:
+    """The first violation of each kind in words, with what a person needs to tell a wrong command
+    from one that was not heard: how long after the command before it came.
+    """
+    words = []
+    for kind, place in verdict.first.items():
+        stamps = next(one.stamps_ns for one in segments if one.number == place.segment)
+        row = int(np.searchsorted(stamps, place.stamp_ns))
+        after_ms = (stamps[row] - stamps[max(row - 1, 0)]) / 1e6
+        words.append(
+            f'{kind} limit of {place.joint} first violated by command {row + 1} of '
+            f'{len(stamps)} in its run, {after_ms:.1f} ms after the one before'
+        )
+    return tuple(words)

@@ -13,7 +13,7 @@ import numpy as np
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, Frozen, JointSample
 
-LONGEST_LAG_S = 0.5
+LONGEST_LAG_S, LEAST_LAG_S = 0.5, -0.1  # below zero: the clocks of driver and controller differ
 LAG_STEP_S = 0.002
 STILL = 0.002  # a joint this close to where it ends up stands [rad; a tenth of it in m]
 SETTLED_S = 0.2  # end of a record, over which the joints are taken to stand
@@ -92,8 +92,8 @@ def following(commanded: Track, measured: Track, joint: int) -> Following:
     Only measurements whose command is known at every lag count.
     """
     first = int(commanded.stamp_ns[0] + LONGEST_LAG_S * NS)
-    part = measured.between(first, int(commanded.stamp_ns[-1]))
-    lags_s = np.arange(0.0, LONGEST_LAG_S, LAG_STEP_S)
+    part = measured.between(first, int(commanded.stamp_ns[-1] + LEAST_LAG_S * NS))
+    lags_s = np.arange(LEAST_LAG_S, LONGEST_LAG_S, LAG_STEP_S)
     instants = part.stamp_ns - np.round(lags_s * NS).astype(np.int64)[:, None]
     told_LxK, moved = commanded.joint_at(instants, joint), part.position[:, joint]
     spread = told_LxK - told_LxK.mean(axis=1, keepdims=True)

@@ -17,6 +17,7 @@ TARGETS = {
     'emulator': 'an emulated robot, isolated from every other',
     'real': 'the real robot',
 }
+MANY = 20  # bars of a step
 LATENCIES = {
     'relay_floor': 'relay floor',
     'chunk_to_command': 'chunk to command',
@@ -92,10 +93,22 @@ def step_section(step: Mapping[str, Any]) -> str:
         parts.append(paragraph(f'What to do: {step["advice"]}.', 'bad'))
     parts += [paragraph(note, 'muted') for note in step['notes']]
     parts += DRAWN.get(step['name'], stops)(step)
-    if step['checks']:
-        rows = [(c['what'], c['measured'], c['bar'], verdict(c['met'])) for c in step['checks']]
-        parts.append(table(('bar', 'measured', 'demanded', 'met'), rows))
-    return section(step['title'], *parts)
+    return section(step['title'], *parts, bars(step['checks']))
+
+
+def bars(checks: Sequence[Mapping[str, Any]]) -> str:
+    """A table of bars; where there are many, those that are met are folded away."""
+    if len(checks) <= MANY:
+        return bar_table(checks)
+    missed = [check for check in checks if not check['met']]
+    folded = f'<details><summary>All {len(checks)} bars</summary>{bar_table(checks)}</details>'
+    return bar_table(missed) + folded
+
+
+def bar_table(checks: Sequence[Mapping[str, Any]]) -> str:
+    """What was measured beside what is demanded."""
+    rows = [(c['what'], c['measured'], c['bar'], verdict(c['met'])) for c in checks]
+    return table(('bar', 'measured', 'demanded', 'met'), rows) if rows else ''
 
 
 def rates(step: Mapping[str, Any]) -> list[str]:

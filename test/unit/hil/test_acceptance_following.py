@@ -65,8 +65,9 @@ def test_two_joints_in_the_wrong_order_fail_twice():
     assert 'other joints while elbow_joint moves' in missed(findings)
 
 
-def test_a_servo_that_lags_more_than_the_controller_lets_it_fails():
-    findings, _ = judge_alone(SPEC, 2, take(alone(), lag_s=0.3))
+@pytest.mark.parametrize('lag_s', [0.3, -0.08])
+def test_a_servo_that_lags_too_much_or_moves_before_it_is_told_to_fails(lag_s):
+    findings, _ = judge_alone(SPEC, 2, take(alone(), lag_s=lag_s))
     assert 'lag of elbow_joint' in missed(findings)
 
 

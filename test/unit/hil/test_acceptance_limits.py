@@ -88,7 +88,7 @@ def test_a_smooth_motion_is_one_run_without_violation():
     bench.play(curve, curve.seconds)
     verdict = check_limits(SPEC, bench.segments)
     assert len(bench.segments) == 1 and verdict.total == 0
-    findings = judge_limits(verdict, 0.2)
+    findings = judge_limits(verdict, bench.segments, 0.2)
     assert all(check.met for check in findings.checks)
     assert 0.15 < findings.figures['shares']['velocity'] < 0.2
 
@@ -134,12 +134,17 @@ def test_one_command_that_is_off_by_a_milliradian_is_caught(joint):
     verdict = check_limits(SPEC, bench.segments)
     assert verdict.violations['jerk'] > 0
     assert verdict.first['jerk'].joint == SPEC.joint_names[joint]
-    assert not all(check.met for check in judge_limits(verdict, 0.2).checks)
+    findings = judge_limits(verdict, bench.segments, 0.2)
+    assert not all(check.met for check in findings.checks)
+    assert any(
+        f'jerk limit of {SPEC.joint_names[joint]} first violated by command 101 of' in note
+        for note in findings.notes
+    )
 
 
 def test_a_motion_that_is_faster_than_its_share_fails_though_no_limit_is_violated():
     bench, curve = Bench(), motion(SPEC, SPEC.ready, 0.3)
     bench.play(curve, curve.seconds, speed=1.0)
-    findings = judge_limits(check_limits(SPEC, bench.segments), 0.1)
+    findings = judge_limits(check_limits(SPEC, bench.segments), bench.segments, 0.1)
     missed = [check.what for check in findings.checks if not check.met]
     assert missed == ['greatest share of a velocity limit']

@@ -63,8 +63,8 @@ def test_commands_become_a_track_too():
     assert track_of([], NAMES).position.shape == (0, 2)
 
 
-@pytest.mark.parametrize('delay_s', [0.0, 0.048, 0.2])
-def test_a_pure_delay_is_found_as_the_lag(delay_s):
+@pytest.mark.parametrize('delay_s', [-0.04, 0.0, 0.048, 0.2])
+def test_a_pure_delay_is_found_as_the_lag_even_before_the_command(delay_s):
     found = following(track(wave()), track(wave(), delay_s=delay_s), 0)
     assert found.lag_s == pytest.approx(delay_s, abs=0.004)
     assert found.gain == pytest.approx(1.0, abs=0.01) and found.error < 1e-3

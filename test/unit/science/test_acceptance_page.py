@@ -183,6 +183,16 @@ def test_a_step_that_failed_before_it_measured_anything_needs_no_figures(report)
     assert read(report).text.count('It did not come to its end: it broke') == 4
 
 
+def test_many_bars_are_folded_away_but_never_one_that_was_missed(report):
+    good = {'what': 'x', 'measured': '1', 'bar': 'at most 2', 'met': True}
+    bad = {'what': 'one of many', 'measured': '3', 'bar': 'at most 2', 'met': False}
+    report['steps'] = [step('still', 'Still', passed=False, checks=[good] * 30 + [bad])]
+    html = acceptance_page(report)
+    shown, folded = html.split('<details>')
+    assert 'All 31 bars' in folded and shown.count('one of many') == 2
+    assert read(report).tags >= {'details', 'summary'}
+
+
 def test_colours_follow_the_page(report):
     drawn = re.findall(r'<svg.*?</svg>', acceptance_page(report), flags=re.S)
     assert drawn and all('var(--' in svg and 'xmlns' not in svg for svg in drawn)
