@@ -7,9 +7,9 @@ A segment is a run of commands one period apart. Before its first command the ro
 was measured, after its last it stands where that one put it. With p the commanded positions and h
 the period, velocity is (p1 - p0) / h, and so on up to the third difference for jerk.
 
-A driver of trajectories gets with each command the way to rest from there (a tail). Its last point
-must be at rest, its points inside the position and velocity limits, and so the mean velocities
-between them.
+A driver of trajectories gets with each command the way to rest from there (a tail): it must begin
+with the command and end at rest, inside the position and velocity limits at its points and, in the
+mean, between them.
 
 Tolerance: a position is a float64 and therefore wrong by up to eps/2 |p|, eps = 2^-52. A k-th
 difference adds up 2^k of them, so it may be wrong by 2^k eps/2 |p|; its own subtractions round by

@@ -14,8 +14,8 @@ STANDING = 3  # periods before and after a segment: as many as the third differe
 
 @dataclass(frozen=True)
 class Tail(Frozen):
-    """The rest of a trajectory message after its first point: (K,) seconds after that, positions,
-    velocities and accelerations (K, N).
+    """A trajectory message: (K,) seconds after its first point, which is the command itself;
+    positions, velocities and accelerations (K, N).
     """
 
     times_s: np.ndarray

@@ -168,31 +168,38 @@ def test_velocities_are_judged_as_the_positions_they_lead_to():
 
 
 def tail(**changes) -> Tail:
-    """From 0 at 0.1 rad/s to rest in two points."""
+    """From 0 at 0.1 rad/s to rest in three points."""
     rest = np.zeros(2)
     out = Tail(
-        np.array([0.05, 0.1]),
-        np.array([[0.004, 0.0], [0.005, 0.0]]),
-        np.array([[0.05, 0.0], rest]),
-        np.array([[-1.0, 0.0], rest]),
+        np.array([0.0, 0.05, 0.1]),
+        np.array([rest, [0.004, 0.0], [0.005, 0.0]]),
+        np.array([[0.1, 0.0], [0.05, 0.0], rest]),
+        np.array([[-1.0, 0.0], [-1.0, 0.0], rest]),
     )
-    return replace(out, **changes)
+    for key, (row, value) in changes.items():
+        changed = np.array(getattr(out, key))
+        changed[row] = value
+        out = replace(out, **{key: changed})
+    return out
 
 
 @pytest.mark.parametrize(
     ('changes', 'kinds'),
     [
         ({}, set()),
-        ({'velocities': np.array([[0.05, 0], [1e-12, 0]])}, {'tail rest'}),
-        ({'accelerations': np.array([[0.0, 0], [0, 1e-9]])}, {'tail rest'}),
-        ({'velocities': np.array([[1.1, 0], [0.0, 0]])}, {'tail velocity'}),
-        ({'positions': np.array([[0.06, 0], [0.06, 0]])}, {'tail velocity'}),
-        ({'positions': np.array([[0.05, 0], [1.01, 0]])}, {'tail position', 'tail velocity'}),
-        ({'times_s': np.array([0.1, 0.1])}, {'tail velocity'}),
-        ({'positions': np.full((2, 2), np.nan)}, {'tail position', 'tail velocity'}),
+        ({'velocities': (2, [1e-12, 0])}, {'tail rest'}),
+        ({'accelerations': (2, [0, 1e-9])}, {'tail rest'}),
+        ({'velocities': (1, [1.1, 0])}, {'tail velocity'}),
+        ({'velocities': (0, [1.1, 0])}, {'tail velocity'}),
+        ({'positions': (1, [0.06, 0])}, {'tail velocity'}),
+        ({'positions': (2, [1.01, 0])}, {'tail position', 'tail velocity'}),
+        ({'positions': (0, [1e-9, 0])}, {'tail position'}),
+        ({'times_s': (0, 0.01)}, {'tail position'}),
+        ({'times_s': (1, 0.1)}, {'tail velocity'}),
+        ({'positions': (2, np.nan)}, {'tail position', 'tail velocity'}),
     ],
 )
-def test_the_way_to_rest_behind_a_command_must_end_at_rest_and_keep_limits(changes, kinds):
+def test_a_trajectory_begins_with_its_command_ends_at_rest_and_keeps_limits(changes, kinds):
     tailed = np.array([True, True])
     one = segment([[0.0, 0.0]], tails=(tail(**changes),), tailed=tailed)
     assert found(judged(one)) == kinds
