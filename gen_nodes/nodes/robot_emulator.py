@@ -154,10 +154,10 @@ class RobotEmulator(GenNode):
         self._worst_behind_ns = 0
         self._pictures: deque[Exposure] = deque()
         self._wake = threading.Event()
+        self._steady_offset_ns = self.now_ns() - time.monotonic_ns()  # stamps are the clock's own
         self._begin_episode()
         self._stop_or_go()
         self._report_left_out()
-        self._steady_offset_ns = self._emulator.now_ns - time.monotonic_ns()
         self._next_truth_ns = 0
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._running = True
