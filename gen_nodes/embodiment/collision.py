@@ -104,18 +104,43 @@ class Collision:
         """Whether everything stays clear along the whole stop that begins at `q_N`, in which no
         joint gets further away than `reach_N`, and on the way to `q_N`.
         """
-        self.refused = ''
         step = np.abs(q_N - self._q)
         low = self._low - self._motion @ (step + reach_N)
         rows = np.flatnonzero(~(low >= self._goal))
-        if not rows.size:
-            return True
-        goal = self._goal[rows]
-        proof = StopProof(self._shapes, rows, self._motion[rows], goal, goal - LEEWAY, stop)
-        if not proof.begins(self._q, self._low[rows], step) or not proof.holds():
-            self.refused = self.names[proof.failed]
-        self._low[rows] = proof.low_before
-        return not self.refused
+        failed = self._unproven(rows, q_N, step, reach_N, stop) if rows.size else None
+        self.refused = '' if failed is None else self.names[failed]
+        return failed is None
+
+    def _unproven(
+        self,
+        rows: np.ndarray,
+        q_N: np.ndarray,
+        step_N: np.ndarray,
+        reach_N: np.ndarray,
+        stop: StopPositions,
+    ) -> int | None:
+        """The first of some pairs that cannot be proven to stay clear; None: all are."""
+        if not (np.isfinite(q_N).all() and np.isfinite(reach_N).all()):
+            return int(rows[0])
+        motion, goal = self._motion[rows], self._goal[rows]
+        step, reach, floor = motion @ step_N, motion @ reach_N, goal - LEEWAY
+        self._shapes.place(q_N)
+        here, _ = self._shapes.lower_bounds(rows, goal + reach)
+        self._low[rows] = np.maximum(self._low[rows], here - step)
+        tight = rows[self._low[rows] + here - step < 2 * floor]
+        if tight.size:
+            self._shapes.place(self._q)
+            self._low[tight] = self._shapes.distances(tight)
+        met = rows[self._low[rows] + here - step < 2 * floor]
+        if met.size:
+            return int(met[0])
+        left = np.flatnonzero(here - reach < goal)
+        if not left.size:
+            return None
+        proof = StopProof(
+            self._shapes, rows[left], motion[left], here[left], goal[left], floor[left], stop
+        )
+        return None if proof.holds() else proof.failed
 
     def _move(self, q_N: np.ndarray) -> None:
         """Carry the bounds of all distances on to another configuration."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SAMPLES, SEED = 300, 0
 TOUCHING = 2  # margins: links that are never further apart than that touch by construction
 LOOKS, FREEDOMS = 500, 4  # spent on proving that two shapes never meet, and joints between them
+BELOW = 1e-3  # [m] under its usual distance begins the slow zone of a pair that is always near
 NARROWEST = 0.2  # of the slow zone is left to a pair that is always near
 
 LinkPairs = tuple[tuple[str, str], ...]
@@ -76,7 +77,7 @@ def choose(shapes: Shapes, spec: RobotSpec) -> tuple[Watched, Explained]:
     rows = np.flatnonzero(apart)
     apart[rows] = [_never_within(margin, shapes, spec, row, motion[row]) for row in rows]
     watched = ~touching & ~apart
-    usual = np.minimum(distances[0], np.quantile(distances, 0.25, axis=0))
+    usual = np.minimum(distances[0], np.quantile(distances, 0.25, axis=0)) - BELOW
     slow_P = np.clip(usual, margin + NARROWEST * (slow - margin), slow)
     left_out |= {'watched': pairs[watched], 'touching': pairs[touching], 'apart': pairs[apart]}
     links = {key: _links(shapes, found) for key, found in left_out.items()}

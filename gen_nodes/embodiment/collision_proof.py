@@ -25,9 +25,9 @@ MOST_LOOKS = 150  # distances that may be measured for one stop
 class StopProof:
     """One attempt for some pairs (rows of Shapes.pairs, U of them).
 
-    motion (U, N): as Shapes.motion. end, floor (U,): least clearance [m] at the end of the stop and
-    on its way. failed: the row that could not be proven. low_before (U,): lower bounds of the
-    distances before the step to the stop's beginning.
+    motion (U, N): as Shapes.motion. here (U,): lower bounds of the distances [m] where the stop
+    begins. end, floor (U,): least clearance at the end of the stop and on its way. failed: the row
+    that could not be proven.
     """
 
     def __init__(
@@ -35,43 +35,29 @@ class StopProof:
         shapes: Shapes,
         rows: np.ndarray,
         motion: np.ndarray,
+        here: np.ndarray,
         end: np.ndarray,
         floor: np.ndarray,
         stop: StopPositions,
     ) -> None:
-        self._shapes, self._rows, self._motion = shapes, rows, motion
+        self._shapes, self._rows = shapes, rows
         self._end, self._floor = end, floor
         self._places = stop(INSTANTS)
         self._way = np.zeros((len(rows), len(INSTANTS)))
         (motion @ stop.lengths(INSTANTS).T).cumsum(axis=1, out=self._way[:, 1:])
         self._low = np.full((len(rows), len(INSTANTS)), -np.inf)
+        self._low[:, 0] = here
         self._looks = MOST_LOOKS
         self.failed = int(rows[0])
 
-    def begins(self, before_N: np.ndarray, low_before: np.ndarray, step_N: np.ndarray) -> bool:
-        """Whether the pairs are clear on the step from the last command to the stop's beginning."""
-        every = np.arange(len(self._rows))
-        self.low_before, far = low_before, self._motion @ step_N
-        if not np.isfinite(self._places).all() or not self._look(0, every):
-            return False
-        here = self._low[:, 0]
-        self.low_before = np.maximum(low_before, here - far)
-        tight = np.flatnonzero(self.low_before + here - far < 2 * self._floor)
-        if tight.size:
-            self._shapes.place(before_N)
-            self.low_before[tight] = self._shapes.distances(self._rows[tight])
-            self._looks -= tight.size
-        return self._none(tight[(self.low_before + here - far < 2 * self._floor)[tight]])
-
     def holds(self) -> bool:
         """Whether the pairs are clear along the stop."""
-        every = np.flatnonzero(self._low[:, 0] - self._way[:, LAST] < self._end)
-        if not every.size:
-            return True
-        if not self._look(LAST, every):
-            return False
-        return self._none(every[self._low[every, LAST] < self._end[every]]) and self._between(
-            0, LAST, every
+        every = np.arange(len(self._rows))
+        return (
+            bool(np.isfinite(self._places).all())
+            and self._look(LAST, every)
+            and self._none(every[self._low[:, LAST] < self._end])
+            and self._between(0, LAST, every)
         )
 
     def _between(self, first: int, last: int, rows: np.ndarray) -> bool:

@@ -1,14 +1,12 @@
 """Distances, gradients and bounds of motion, against geometry that shares no code with them."""
 
 from functools import cache
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transforms3d.affines import compose
-from transforms3d.euler import euler2mat
+from solids import anywhere, measure, primitives, root, support
 
 from gen_nodes.embodiment.collision_shapes import Shapes
 from gen_nodes.robot import RobotSpec, known_robots, load_robot
@@ -25,50 +23,6 @@ def all_pairs(robot: str) -> tuple[RobotSpec, Shapes, np.ndarray]:
     pairs = pairs[shapes.body[pairs[:, 0]] != shapes.body[pairs[:, 1]]]
     shapes.watch(pairs)
     return spec, shapes, shapes.motion(pairs)
-
-
-def anywhere(spec: RobotSpec, random: np.random.Generator) -> np.ndarray:
-    return random.uniform(np.maximum(spec.lower, -np.pi), np.minimum(spec.upper, np.pi))
-
-
-def measure(shapes: Shapes, q: np.ndarray) -> np.ndarray:
-    shapes.place(q)
-    return shapes.distances(np.arange(len(shapes.pairs)))
-
-
-def primitives(spec: RobotSpec) -> dict[str, list[tuple[np.ndarray, str, list[float]]]]:
-    """Pose in the link, kind and sizes of every collision shape, as the URDF says them."""
-    found = {}
-    for link in ElementTree.fromstring(spec.urdf_xml).findall('link'):
-        for element in link.findall('collision'):
-            origin, (solid,) = element.find('origin'), element.find('geometry')
-            xyz, rpy = (np.array(origin.get(key).split(), float) for key in ('xyz', 'rpy'))
-            pose = compose(xyz, euler2mat(*rpy), np.ones(3))
-            sizes = [
-                float(x) for key in ('size', 'radius', 'length') for x in solid.get(key, '').split()
-            ]
-            found.setdefault(link.get('name'), []).append((pose, solid.tag, sizes))
-    return found
-
-
-def root(spec: RobotSpec) -> str:
-    """The link that hangs on no joint."""
-    robot = ElementTree.fromstring(spec.urdf_xml)
-    children = {joint.find('child').get('link') for joint in robot.findall('joint')}
-    (name,) = {link.get('name') for link in robot.findall('link')} - children
-    return name
-
-
-def support(pose: np.ndarray, kind: str, sizes: list[float], direction: np.ndarray) -> float:
-    """Greatest x . direction over all points x of a primitive."""
-    local = pose[:3, :3].T @ direction
-    if kind == 'box':
-        reach = np.abs(local) @ sizes / 2
-    elif kind == 'sphere':
-        reach = sizes[0] * np.linalg.norm(local)
-    else:
-        reach = sizes[0] * np.hypot(*local[:2]) + sizes[1] / 2 * abs(local[2])
-    return pose[:3, 3] @ direction + reach
 
 
 @robots
@@ -89,7 +43,7 @@ def test_a_plane_between_two_shapes_confirms_every_distance(robot):
         for i in np.flatnonzero(found > 1e-3):
             a, b = shapes.pairs[i]
             apart = turn @ normals[i]
-            gap = -support(*solids[b], -apart) - support(*solids[a], apart)
+            gap = -support(solids[b], -apart) - support(solids[a], apart)
             assert gap - 1e-5 <= found[i] <= gap
 
 
