@@ -13,7 +13,7 @@ from gen_nodes.ros.isolation import isolated_environment
 ARGUMENTS = [
     DeclareLaunchArgument(
         'robot',
-        description='Robot to run: a name in config/robots (ur5e, franka_fr3, openarm_bimanual) '
+        description='Robot to run: the name of a file in config/robots (ur5e, xarm7, rby1, ...) '
         'or the path of a robot YAML.',
     ),
     DeclareLaunchArgument(

@@ -32,6 +32,8 @@ class TipSolver:
         movable = np.array([joint.role in ('arm', 'torso') for joint in spec.joints])
         self.chains = tuple(movable & self._moves(tip) for tip in self._tips)
         self._chain_indices = tuple(np.flatnonzero(chain) for chain in self.chains)
+        # a slow joint (a lift, a waist) takes a small share: the others need not wait for it
+        self._shares = tuple(self.speed[k] / self.speed[k].max() for k in self._chain_indices)
 
     def _moves(self, tip: str) -> np.ndarray:
         """Which joints move `tip` at all, (N,) bool."""
@@ -56,10 +58,10 @@ class TipSolver:
         chain = self._chain_indices[tip]
         jacobian = jacobian_3xN[:, chain]
         pull = READY_PULL * (self._ready - q_N)[chain]
-        result = _solve(jacobian, velocity_3, pull, np.ones(len(chain)))
+        result = _solve(jacobian, velocity_3, pull, self._shares[tip])
         mobility = self._ease(q_N, chain, result)
         if mobility.min() < 1.0:
-            result = _solve(jacobian, velocity_3, pull, mobility)
+            result = _solve(jacobian, velocity_3, pull, self._shares[tip] * mobility)
         result *= min(1.0, float(np.min(self.speed[chain] / np.maximum(np.abs(result), 1e-9))))
         full = np.zeros(len(q_N))
         full[chain] = result
