@@ -59,14 +59,15 @@ STRETCHES = st.lists(
 )
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--examples', type=int, default=600, help='per robot and kind of limit')
+    parser.add_argument('--robots', nargs='+', default=ROBOTS, help='where to search')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=resource_root() / CORPUS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     found, violations = [], 0
-    for robot in ROBOTS:
+    for robot in args.robots:
         for kind in KINDS:
             best, wrong = search(robot, kind, args.examples, args.seed)
             found += best
