@@ -7,7 +7,7 @@ Arrays are made read-only on construction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -24,12 +24,12 @@ class Frozen:
     """Mixin: numpy fields of a frozen dataclass become read-only on construction."""
 
     def __post_init__(self) -> None:
-        for spec in fields(self):
-            value = getattr(self, spec.name)
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
             if isinstance(value, np.ndarray) and value.flags.writeable:
                 view = value.view()
                 view.flags.writeable = False
-                object.__setattr__(self, spec.name, view)
+                object.__setattr__(self, name, view)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def _wrong_shape(chunk: ActionChunk) -> str | None:
     for name in ('times_s', 'values', 'rates'):
         if not np.isfinite(getattr(chunk, name)).all():
             return f'{name} is not finite'
-    if knots > 1 and (np.diff(chunk.times_s) <= 0).any():
+    if knots > 1 and (chunk.times_s[1:] <= chunk.times_s[:-1]).any():
         return 'times are not strictly increasing'
     return None
 
@@ -91,11 +92,11 @@ class Curve:
     )  # (T-1 or 1, K, M): position polynomial per segment, power of the time since its knot
     last: np.ndarray  # (M,) position at the last knot
 
-    @property
+    @cached_property
     def start_ns(self) -> int:
         return self.stamp_ns + round(float(self.times_s[0]) * NS)
 
-    @property
+    @cached_property
     def end_ns(self) -> int:
         return self.stamp_ns + round(float(self.times_s[-1]) * NS)
 

@@ -45,6 +45,8 @@ BRAKE_SAMPLES, BOUND_MARGIN, STILL = 20, 2e-3, 1e-9
 SLOWEST_CEILING = 1e-3
 FRAME, FRAME_ACCELERATION = 0.95, 0.8  # of the limits: the rest is for catching up
 STOP_ROWS = 8
+KINDS = ('position', 'velocity', 'acceleration', 'jerk', 'clearance', 'slowed')
+POSITION, VELOCITY, ACCELERATION, JERK, CLEARANCE, SLOWED = range(len(KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Envelope:
         self._full_lower, self._full_upper = limits.full_speed()
         self._differences, self._sizes = np.empty((2, 3, limits.n))
         self._checks = np.empty((6, limits.n), dtype=bool)
+        self._hard = 0.99 * PLAN_ACCELERATION * limits.acceleration
+        self._told = [[f'{name}:{kind}' for kind in KINDS] for name in limits.names]
 
     def _make_plan_input(self) -> ruckig.InputParameter:
         out, zeros = ruckig.InputParameter(self.limits.n), [0.0] * self.limits.n
@@ -210,9 +214,14 @@ class Envelope:
 
     def _widen(self, p: np.ndarray) -> None:
         """Soft limits reach out to a robot that stands beyond them, and follow it back in."""
+        self._lower, self._upper = self._widened(p)
+
+    def _widened(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         limits = self.limits
-        self._lower = np.minimum(limits.lower, np.maximum(self._lower, p))
-        self._upper = np.maximum(limits.upper, np.minimum(self._upper, p))
+        return (
+            np.minimum(limits.lower, np.maximum(self._lower, p)),
+            np.maximum(limits.upper, np.minimum(self._upper, p)),
+        )
 
     # The direct way
 
@@ -220,11 +229,8 @@ class Envelope:
         """Whether the target needs no planner: reachable in one step, with a stop that a bound
         already shows to stay inside every limit.
         """
-        d, size, check = self._differences, self._sizes, self._checks
-        np.subtract(target, self._state.p, out=d[0])
-        np.subtract(d[0], self._step, out=d[1])
-        np.subtract(d[1], self._bend, out=d[2])
-        np.abs(d, out=size)
+        self._differences_to(target)
+        size, check = self._sizes, self._checks
         np.less_equal(size, self._most, out=check[:3])
         h = self.period_s
         bend = size[1] * (1 / h**2)
@@ -239,6 +245,17 @@ class Envelope:
             return True
         samples = StopSamples(self._stop, self._direct(target), self.limits.acceleration)
         return self._clearance.proves(target, reach, samples)
+
+    def _differences_to(self, target: np.ndarray) -> np.ndarray:
+        """First, second and third difference (3, N) that the target would bring; their sizes go to
+        `_sizes`.
+        """
+        d = self._differences
+        np.subtract(target, self._state.p, out=d[0])
+        np.subtract(d[0], self._step, out=d[1])
+        np.subtract(d[1], self._bend, out=d[2])
+        np.abs(d, out=self._sizes)
+        return d
 
     def _direct(self, target: np.ndarray) -> State:
         """The state on the target whose motion continues the published positions.
@@ -256,10 +273,9 @@ class Envelope:
         """Mask of joints that may take the target as it is, by finite differences of what is
         published.
         """
-        step = target - self._state.p
-        bend = step - self._step
-        sizes = np.abs([step, bend, bend - self._bend])
-        free = (sizes <= self._most).all(axis=0)
+        step, bend, _ = self._differences_to(target)
+        reachable = self._sizes <= self._most
+        free = reachable[0] & reachable[1] & reachable[2]
         free &= self._on_reference | self._stays(rate, step, bend)
         h = DIRECT * self.period_s
         if shares is not None:
@@ -363,9 +379,10 @@ class Envelope:
         lowest, highest = self._stop.extrema()
         fastest = self._stop.fastest()
         step = state.p - self._state.p
+        lower, upper = self._widened(state.p)  # as they will be: a brake never leads out again
         proven = (
-            (highest <= self._upper)
-            & (lowest >= self._lower)
+            (highest <= upper)
+            & (lowest >= lower)
             & (fastest <= self.limits.velocity)
             & (np.abs(state.a) <= self.limits.acceleration)
             & (np.abs(step) <= self._most[0])
@@ -428,20 +445,13 @@ class Envelope:
         """Names of the limits that keep the command off the reference."""
         if self._passing:
             return ()
-        limits = self.limits
         if not clear:
-            return tuple(f'{name}:clearance' for name in limits.names)
+            return tuple(told[CLEARANCE] for told in self._told)
         fast = (state.v >= 0.99 * up) | (state.v <= -0.99 * down)
-        near = (
-            np.zeros(limits.n, bool)
-            if shares is None
-            else fast & (np.minimum(shares.up, shares.down) < 1.0)
-        )
-        hard = np.abs(state.a) >= 0.99 * PLAN_ACCELERATION * limits.acceleration
-        kinds = np.select(
-            [clipped, near, fast, hard],
-            ['position', 'slowed', 'velocity', 'acceleration'],
-            'jerk',
-        )
-        held = clipped | ~self._on_reference
-        return tuple(f'{limits.names[i]}:{kinds[i]}' for i in np.flatnonzero(held))
+        kinds = np.where(np.abs(state.a) >= self._hard, ACCELERATION, JERK)
+        kinds = np.where(fast, VELOCITY, kinds)
+        if shares is not None:
+            kinds = np.where(fast & (np.minimum(shares.up, shares.down) < 1.0), SLOWED, kinds)
+        kinds = np.where(clipped, POSITION, kinds).tolist()
+        held = np.flatnonzero(clipped | ~self._on_reference).tolist()
+        return tuple(self._told[i][kinds[i]] for i in held)
