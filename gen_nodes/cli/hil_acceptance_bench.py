@@ -156,8 +156,11 @@ class Bench:
     def stands(self) -> bool:
         """Whether no joint moves any more; hears for a short while."""
         measured = self._look()
-        near = 2 * STILL * scale(self.spec)
-        return len(measured) > 2 and bool((np.ptp(measured, axis=0) < near).all())
+        before, after = np.array_split(measured, 2)
+        if not len(before) or not len(after):
+            return False
+        drift = np.abs(after.mean(axis=0) - before.mean(axis=0))
+        return bool((drift < STILL * scale(self.spec)).all())
 
     # What is done
 

@@ -90,12 +90,14 @@ class Motion(Frozen):
 
 def amounts(spec: RobotSpec, speed: float) -> np.ndarray:
     """(N,) greatest excursion at a share of the velocity limits: at most 0.1 rad (0.02 m) and 5 %
-    of the joint's range; less where it is slow, so that every motion takes about as long.
+    of the joint's range; of a joint that turns less where it is slow, so that every motion takes
+    about as long.
     """
     most = np.array([AMOUNT[joint.type] for joint in spec.joints])
+    slides = np.array([joint.type == 'prismatic' for joint in spec.joints])
     reach = np.where(np.isfinite(spec.upper - spec.lower), spec.upper - spec.lower, np.inf)
     share = np.clip(speed / FULL_AMOUNT_SPEED, LEAST_SHARE, 1.0)
-    return share * np.minimum(most, SHARE_OF_RANGE * reach)
+    return np.where(slides, 1.0, share) * np.minimum(most, SHARE_OF_RANGE * reach)
 
 
 def motion(

@@ -18,6 +18,7 @@ from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 REACTION_S = 0.1  # from a request to the brake: ours; at 1 rad/s the arm goes 0.1 rad meanwhile
 SETTLES = 3.0  # a servo that lags by L stands within 2 mrad after about 3 L
+NOISE = 3.0  # standard deviations of a joint state that a measured distance may be off by
 RESUME = 1e-3  # rad or m between the measured position and the first command after a resume
 PERIODS = 2  # between a detection and the first command that answers it
 
@@ -31,12 +32,12 @@ def judge_stop(
     lags [s]. A joint must stand after reaction, brake and SETTLES times its lag, and go no
     farther than reaction and lag at its speed and the brake take it.
     """
-    units = scale(spec)
+    units, lag = scale(spec), np.maximum(lag_N, 0.0)
     stop = stop_of(take.commanded, take.measured, noticed_ns, STILL * units)
     brake_s, brake = stop_within(stop.velocity, stop.acceleration, spec.acceleration, spec.jerk)
     spare_s = PERIODS / spec.control.rate_hz
-    most_s = brake_s + spare_s + SETTLES * lag_N
-    most = brake + np.abs(stop.velocity) * (spare_s + lag_N) + STILL * units
+    most_s = brake_s + spare_s + SETTLES * lag
+    most = brake + np.abs(stop.velocity) * (spare_s + lag) + STILL * units + NOISE * stop.noise
     late, far = int((stop.standing_s - most_s).argmax()), int((stop.distance - most).argmax())
     names, at = spec.joint_names, (noticed_ns - cause_ns) / NS
     checks = (

@@ -16,6 +16,9 @@ from gen_nodes.types import NS, CommandSample, Frozen, JointSample
 LONGEST_LAG_S, LEAST_LAG_S = 0.5, -0.1  # below zero: the clocks of driver and controller differ
 LAG_STEP_S = 0.002
 STILL = 0.002  # a joint this close to where it ends up stands [rad; a tenth of it in m]
+SMOOTH_S = 0.1
+AROUND_NS = NS // 50
+HIDDEN = 6.0  # standard deviations of a joint state: less cannot be told from noise
 SETTLED_S = 0.2  # end of a record, over which the joints are taken to stand
 
 
@@ -41,10 +44,18 @@ class Track(Frozen):
         own = (self.stamp_ns - self.stamp_ns[0]).astype(float)
         return np.interp(wanted, own, self.position[:, joint])
 
-    def rate(self) -> np.ndarray:
-        """(K, N) velocities by central differences."""
-        seconds = (self.stamp_ns - self.stamp_ns[0]) / NS
-        return np.gradient(self.position, seconds, axis=0)
+    def smoothed(self, window_s: float) -> Track:
+        """Means over the window before each instant: noise of the sensors is no motion."""
+        if not len(self.stamp_ns):
+            return self
+        window_ns = round(window_s * NS)
+        first = np.searchsorted(self.stamp_ns, self.stamp_ns - window_ns)
+        last = np.arange(1, len(self.stamp_ns) + 1)
+        sums = np.concatenate([np.zeros_like(self.position[:1]), np.cumsum(self.position, axis=0)])
+        means = (sums[last] - sums[first]) / (last - first)[:, None]
+        whole = self.stamp_ns - self.stamp_ns[0] >= window_ns
+        whole[-1] = True
+        return Track(self.stamp_ns[whole], means[whole])
 
     @property
     def seconds(self) -> float:
@@ -110,8 +121,8 @@ def following(commanded: Track, measured: Track, joint: int) -> Following:
 @dataclass(frozen=True)
 class Stop:
     """A stop as it was measured, (N,) per joint from the cause on: when the commands and when the
-    joints came to rest [s], how far the joints went [rad or m]; velocity: greatest commanded at the
-    cause; acceleration: commanded then.
+    joints came to rest [s], how far the joints went [rad or m]; velocity, acceleration: commanded
+    at the cause; noise: standard deviation of a joint state at rest.
     """
 
     velocity: np.ndarray
@@ -119,24 +130,30 @@ class Stop:
     commanded_s: float
     standing_s: np.ndarray
     distance: np.ndarray
+    noise: np.ndarray
     after: int  # commands after the commanded motion had come to rest and one period had passed
 
 
 def stop_of(commanded: Track, measured: Track, cause_ns: int, still_N: np.ndarray) -> Stop:
     """The stop that followed `cause_ns`. measured must reach past the standstill by SETTLED_S;
-    still_N: how near to its end a joint stands.
+    still_N: how near to its end a joint stands, where noise does not hide it.
     """
     velocity, acceleration = _state_at(commanded, cause_ns)
     later = commanded.between(cause_ns, 2**62)
     moving = np.flatnonzero((np.diff(later.position, axis=0) != 0).any(axis=1))
     rest = int(moving[-1]) + 1 if len(moving) else 0
     ended = later.stamp_ns[rest] if len(later.stamp_ns) else cause_ns
+    last = int(measured.stamp_ns[-1])
+    settled = measured.between(last - round(SETTLED_S * NS), last).position
+    end, noise = settled.mean(axis=0), settled.std(axis=0)
+    near = np.maximum(still_N, HIDDEN * noise)
     return Stop(
         velocity,
         acceleration,
         float(ended - cause_ns) / NS,
-        _standing_s(measured, cause_ns, still_N),
-        np.abs(_end(measured) - measured.at(cause_ns)),
+        _standing_s(measured.between(cause_ns, last), cause_ns, end, near),
+        np.abs(end - _position_at(measured, cause_ns)),
+        noise,
         max(len(later.stamp_ns) - rest - 2, 0),
     )
 
@@ -152,26 +169,25 @@ def _state_at(commanded: Track, cause_ns: int) -> tuple[np.ndarray, np.ndarray]:
     return steps[1], (steps[1] - steps[0]) / seconds[1]
 
 
-def _end(measured: Track) -> np.ndarray:
-    last = int(measured.stamp_ns[-1])
-    return measured.between(last - round(SETTLED_S * NS), last).position.mean(axis=0)
+def _position_at(measured: Track, stamp_ns: int) -> np.ndarray:
+    """(N,) the mean of what was measured just before and just after."""
+    around = measured.between(stamp_ns - AROUND_NS, stamp_ns + AROUND_NS).position
+    return around.mean(axis=0) if len(around) else measured.at(stamp_ns)
 
 
-def _standing_s(measured: Track, cause_ns: int, still_N: np.ndarray) -> np.ndarray:
-    """(N,) from the cause to the last instant away from the end; noise at rest is allowed for."""
-    last = int(measured.stamp_ns[-1])
-    settled = measured.between(last - round(SETTLED_S * NS), last).position
-    end = settled.mean(axis=0)
-    near = np.maximum(still_N, np.abs(settled - end).max(axis=0))
-    part = measured.between(cause_ns, last)
+def _standing_s(part: Track, cause_ns: int, end: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(N,) from the cause to the last instant away from the end."""
     away = np.abs(part.position - end) > near
     seconds = (part.stamp_ns - cause_ns) / NS
     return np.array([seconds[column].max(initial=0.0) for column in away.T])
 
 
-def excursion(measured: Track) -> np.ndarray:
-    """(N,) greatest distance of each joint from where it was first."""
-    return np.abs(measured.position - measured.position[0]).max(axis=0)
+def excursion(measured: Track, window_s: float = SMOOTH_S) -> np.ndarray:
+    """(N,) greatest distance of each joint from where it was first, averaged over a window; 0 where
+    nothing was measured.
+    """
+    position = measured.smoothed(window_s).position
+    return np.abs(position - position[:1]).max(axis=0, initial=0.0)
 
 
 def scale(spec: RobotSpec) -> np.ndarray:

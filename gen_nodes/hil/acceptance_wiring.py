@@ -13,6 +13,8 @@ from gen_nodes.types import Mode
 RATE_LEAST, RATE_MOST = 0.8, 1.25  # of the YAML's rate: beyond, thinning picks the wrong samples
 RATE_LEAST_EMULATED = 0.5  # an emulator draws its pictures on the processor that runs all else
 
+STANDS_S = 0.5  # joint states are averaged over so long where nothing should move
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -76,7 +78,7 @@ def judge_still(
     spec: RobotSpec, commands: int, measured: Track, modes: Sequence[Mode], seconds: float
 ) -> Findings:
     """Nobody asks for motion. commands: on `executed` and the driver's topics together."""
-    moved = float((excursion(measured) / scale(spec)).max(initial=0.0))
+    moved = float((excursion(measured, STANDS_S) / scale(spec)).max(initial=0.0))
     running = [mode.name for mode in modes if mode in (Mode.RUNNING, Mode.HOLDING)]
     return Findings(
         (

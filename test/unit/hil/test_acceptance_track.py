@@ -108,12 +108,16 @@ def test_commands_that_go_on_after_the_standstill_are_counted():
 
 def test_noise_of_a_joint_that_stands_is_no_motion():
     cause_ns = ZERO_NS + NS
-    noisy = track(braking, noise=5e-4)
-    assert stop_of(track(braking), noisy, cause_ns, np.full(2, STILL)).standing_s[1] < 0.05
+    noisy = track(braking, noise=1e-3)
+    stop = stop_of(track(braking), noisy, cause_ns, np.full(2, STILL))
+    assert stop.standing_s[1] == 0 and stop.standing_s[0] > 0.1
+    assert stop.noise == pytest.approx(1e-3, rel=0.5) and stop.distance[1] < 2e-3
 
 
-def test_an_excursion_counts_from_where_the_joint_was():
-    assert excursion(track(wave())) == pytest.approx([0.1, 0.0], abs=1e-3)
+def test_an_excursion_counts_from_where_the_joint_was_and_noise_is_none():
+    assert excursion(track(wave())) == pytest.approx([0.1, 0.0], abs=1e-2)
+    assert excursion(track(wave(), noise=2e-4))[1] < 3e-4
+    assert excursion(track_of([], NAMES)).tolist() == [0.0, 0.0]
 
 
 def test_bars_in_radians_count_a_tenth_in_metres():
