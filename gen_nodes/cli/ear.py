@@ -12,6 +12,7 @@ import numpy as np
 from gen_nodes.hil.record import BAD, Beat, Command, Measured, Record, Remark, Sent, Word
 from gen_nodes.robot import RobotSpec
 from gen_nodes.ros import convert
+from gen_nodes.ros.heartbeat import INACTIVE
 from gen_nodes.ros.messages_rclpy import RclpyMessages
 from gen_nodes.ros.operator import Operator
 from gen_nodes.ros.qos import latched, reliable, sensor
@@ -33,6 +34,7 @@ class Ear:
         self.state: ControllerState | None = None
         self._standing: dict[tuple[str, str], tuple[int, Any]] = {}
         self._beat_ns: dict[str, int] = {}
+        self._worked_ns: dict[str, int] = {}
         self._commands, self._measured, self._words = _heap(), _heap(), _heap()
         self._remarks, self._beats = _heap(), _heap()
         self._sent = {path.topic: _heap() for path in spec.control.paths if path.message}
@@ -63,6 +65,8 @@ class Ear:
     def _on_beat(self, message: Any, info: Info) -> None:
         now_ns = time.time_ns()
         self._beat_ns[message.node] = now_ns
+        if message.fit or message.cause != INACTIVE[0]:
+            self._worked_ns[message.node] = now_ns
         self._beats.append((now_ns, message))
 
     def _on_diagnostics(self, message: Any, info: Info) -> None:
@@ -91,6 +95,14 @@ class Ear:
         """The newest status of every component that is bad at present."""
         remarks = [remark(*heard) for heard in self._standing.values()]
         return [one for one in remarks if one.level in BAD]
+
+    def words_since(self, since_ns: int) -> list[Word]:
+        """What the controller has said of itself since an arrival."""
+        return [Word(*heard) for heard in since(self._words, since_ns)]
+
+    def works(self, node: str, since_ns: int) -> bool:
+        """Whether a node has said since an arrival that it is active, fit for its job or not."""
+        return self._worked_ns.get(node, -1) >= since_ns
 
     def complaints(self, since_ns: int) -> list[Remark]:
         """Whatever was bad since an arrival."""

@@ -15,7 +15,7 @@ import numpy as np
 from gen_nodes.cli.hil_fault_bench import CONTROLLER, Bench
 from gen_nodes.cli.hil_jog import INTRUDER, Jog, intruder, publish_states
 from gen_nodes.cli.puppet import Puppet
-from gen_nodes.cli.rig import POLICY
+from gen_nodes.cli.rig import POLICY, START_S
 from gen_nodes.hil.variants import moved_limits, renamed
 from gen_nodes.robot import RobotSpec
 from gen_nodes.ros.graph import ProcessSpec
@@ -47,6 +47,7 @@ def paused(name: str, bench: Bench) -> Iterator[None]:
 @contextmanager
 def struck(names: tuple[str, ...], number: signal.Signals, bench: Bench) -> Iterator[None]:
     """Nodes are ended by a signal, and started again to mend it."""
+    bench.fresh = CONTROLLER in names
     for name in names:
         bench.rig.strike(name, number)
     yield
@@ -62,10 +63,16 @@ def last(late: str, order: tuple[str, ...], bench: Bench) -> Iterator[None]:
     for name in (CONTROLLER, *order, late):
         rig.end(name)
     rig.ear.forget([CONTROLLER, *order, late])
+    bench.began_ns = time.time_ns()
     for name in order:
-        rig.graph.restart(name)
+        if name == CONTROLLER:
+            bench.start_controller()
+        else:
+            rig.graph.restart(name)
         rig.wait(BETWEEN_S)
-    bench.sure(lambda: rig.state is not None, 30.0, 'the controller says nothing')
+    began_ns, ear = bench.began_ns, rig.ear
+    lacking = 'not all the others are active'
+    bench.sure(lambda: all(ear.works(name, began_ns) for name in order), START_S, lacking)
     bench.mark()
     yield
     rig.start(late)
@@ -81,10 +88,8 @@ def described_wrongly(variant: Callable[[RobotSpec, Path], Path], bench: Bench) 
     rig.end(CONTROLLER)
     rig.graph.processes[CONTROLLER] = replace(right, parameters=wrong)
     rig.ear.forget([CONTROLLER])
-    rig.graph.restart(CONTROLLER)
     try:
-        bench.sure(lambda: rig.state is not None, 30.0, 'the controller says nothing')
-        bench.mark()
+        bench.start_controller()
         yield
     finally:
         rig.graph.processes[CONTROLLER] = right
@@ -101,9 +106,7 @@ def start_moving(bench: Bench) -> Iterator[None]:
     jog = Jog(rig, CONTROLLER)
     try:
         rig.wait(1.0)
-        rig.graph.restart(CONTROLLER)
-        bench.sure(lambda: rig.state is not None, 30.0, 'the controller says nothing')
-        bench.mark()
+        bench.start_controller()
         yield
     finally:
         jog.close()

@@ -11,7 +11,7 @@ import numpy as np
 from gen_nodes.cli.clock_step import ClockStep
 from gen_nodes.cli.hil_estop import Estop
 from gen_nodes.cli.puppet import Puppet
-from gen_nodes.cli.rig import POLICY, Rig
+from gen_nodes.cli.rig import POLICY, START_S, Rig
 from gen_nodes.errors import GenError
 from gen_nodes.hil.fault_judge import Body, first_naming
 from gen_nodes.ros.qos import latched
@@ -20,8 +20,10 @@ from gen_nodes.types import Mode
 LOOK_S = 0.03
 MOVING = 0.02  # of the largest velocity limit: a joint that moves
 SETTLE_S = 20.0
-CLEAR_S = 8.0
+CLEAR_S = 10.0
+STEADY_S = 0.4
 RESET_S = 6.0
+LEASE_S = 30.0  # after which DDS forgets a process that was killed
 EPISODE = 'faults'
 
 CONTROLLER = 'embodiment_controller'
@@ -39,8 +41,7 @@ class Bench:
         self.body = Body(spec.joint_names, 1 / spec.control.rate_hz, np.asarray(spec.velocity))
         self.nodes = tuple(rig.graph.processes)
         self.scale = np.array([0.1 if j.type == 'prismatic' else 1.0 for j in spec.joints])
-        self.cause_ns = 0
-        self.gone_ns: int | None = None  # when a process that was ended was gone
+        self.begin()
         self.puppet: Puppet | None = None
         self.estop: Estop | None = None
         self._scene = ''
@@ -50,11 +51,31 @@ class Bench:
     def _on_scene(self, message, info) -> None:
         self._scene = json.loads(message.data)['instruction']
 
+    def begin(self) -> None:
+        """A new trial. The instants [ns] are those of the judge's Moments."""
+        self.cause_ns = 0
+        self.gone_ns: int | None = None
+        self.began_ns: int | None = None
+        self.fresh = False
+
+    def close(self) -> None:
+        """End what has a life of its own."""
+        if self.estop is not None:
+            self.estop.close()
+
     # The cause
 
     def mark(self) -> None:
         """The cause is now."""
         self.cause_ns = time.time_ns()
+
+    def start_controller(self) -> None:
+        """Start it, which has ended. The cause is when it first speaks. Raises GenError."""
+        self.fresh, self.began_ns = True, time.time_ns()
+        self.rig.graph.restart(CONTROLLER)
+        said = self.rig.ear.words_since
+        self.sure(lambda: said(self.began_ns), START_S, 'the controller is silent')
+        self.cause_ns = said(self.began_ns)[0].arrival_ns
 
     @property
     def step_ns(self) -> int:
@@ -113,8 +134,13 @@ class Bench:
         if self.puppet is None:
             self.rig.end_episode()
             self.rig.end(POLICY)
+            self.sure(self.nobody_acts, LEASE_S, 'a policy that was killed is still announced')
             self.puppet = Puppet(self.rig.operator, self.rig.spec)
             self.puppet.shift_s = self.step_ns / 1e9
+
+    def nobody_acts(self) -> bool:
+        """Whether the graph knows of no publisher of chunks."""
+        return not self.rig.operator.node.get_publishers_info_by_topic('action_chunk')
 
     # Order
 
@@ -128,10 +154,23 @@ class Bench:
         if self.rig.in_mode(Mode.STOPPED):
             self.release()
         self.sure(self.moves, SETTLE_S, 'the robot does not move')
+        self._steady()
         if words and not self.until(lambda: not self.standing(words), CLEAR_S):
             said = self.standing(words)
             raise GenError(f'before the fault {said.node} says already: {said.cause}')
-        self.sure(self.moves, SETTLE_S, 'the robot does not move')
+        self._steady()
+
+    def _steady(self) -> None:
+        """It has moved without an interruption for a while."""
+        since_s = time.monotonic()
+
+        def steady() -> bool:
+            nonlocal since_s
+            if not self.moves():
+                since_s = time.monotonic()
+            return time.monotonic() - since_s > STEADY_S
+
+        self.sure(steady, SETTLE_S, 'the robot does not move without interruptions')
 
     def standing(self, words: tuple[str, ...]):
         """A component that is bad at present and says the words; None where there is none."""

@@ -41,9 +41,17 @@ def inject(
         parameters=FOLLOWED,
     ) as rig:
         bench = Bench(rig, clock, why_not)
-        if policy:
-            bench.use_policy()
-        for fault in faults:
-            if fault.needs != 'policy' and bench.puppet is None:
-                bench.use_puppet()
-            yield try_fault(bench, fault)
+        try:
+            yield from tried(bench, faults)
+        finally:
+            bench.close()
+
+
+def tried(bench: Bench, faults: list[Fault]) -> Iterator[Row]:
+    """Every fault on one bench."""
+    if any(fault.needs == 'policy' for fault in faults):
+        bench.use_policy()
+    for fault in faults:
+        if fault.needs != 'policy' and bench.puppet is None:
+            bench.use_puppet()
+        yield try_fault(bench, fault)

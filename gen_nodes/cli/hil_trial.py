@@ -26,7 +26,7 @@ def try_fault(bench: Bench, fault: Fault) -> Row:
     """Inject a fault and judge what comes of it. What keeps it from its end is in the row."""
     refusal, trouble, mended_ns = None, '', 0
     reset_ns = None
-    bench.gone_ns = None
+    bench.begin()
     try:
         bench.settle(fault.words)
         bench.mark()
@@ -47,9 +47,12 @@ def try_fault(bench: Bench, fault: Fault) -> Row:
         bench.step_ns,
         refusal,
         bench.gone_ns,
+        bench.began_ns,
+        bench.fresh,
         trouble,
     )
-    return judge(fault, bench.body, moments, bench.rig.record(bench.cause_ns - BEFORE_NS))
+    first_ns = min(bench.cause_ns, bench.began_ns or bench.cause_ns)
+    return judge(fault, bench.body, moments, bench.rig.record(first_ns - BEFORE_NS))
 
 
 def listen(bench: Bench, fault: Fault) -> None:
@@ -60,8 +63,9 @@ def listen(bench: Bench, fault: Fault) -> None:
 
     def seen() -> bool:
         nonlocal named
+        done = had_effect(bench, fault)
         named = named or first_naming(fault.words, bench.rig.ear.complaints(since_ns)) is not None
-        return named and had_effect(bench, fault)
+        return named and done
 
     if fault.ending == Ending.RUNNING:
         bench.until(lambda: time.monotonic() - began >= fault.lasts_s, fault.lasts_s + 1.0)

@@ -69,6 +69,7 @@ class Rig:
             parameters=self._parameters(policy, recorder, parameters or {}),
         )
         self._episode: Episode | None = None
+        self._started_ns: dict[str, int] = {}  # of nodes that were started again
         self._must_live = False  # a node that dies now does not start
 
     def _parameters(self, policy: bool, recorder: bool, given: Parameters) -> dict[str, dict]:
@@ -135,15 +136,20 @@ class Rig:
         """
         self._must_live = True
         try:
-            running = [name for name in self.graph.processes if name in self.graph.pids()]
-            missing = self.operator.inactive(running, timeout_s)
+            self.until(lambda: not self._inactive(), timeout_s)
         finally:
             self._must_live = False
-        if missing:
-            words = self.last_words(missing[0])
-            raise GenError(f'{missing[0]} is not active after {timeout_s:g} s; it said: {words}')
+        if name := self._inactive():
+            words = self.last_words(name)
+            raise GenError(f'{name} is not active after {timeout_s:g} s; it said: {words}')
         if not self.until(lambda: not self._lacking(), READY_S):
             raise GenError(f'{self._lacking()} after {READY_S:g} s; logs: {self.graph.log_dir}')
+
+    def _inactive(self) -> str:
+        """A node that runs and has not said since it was started that it is active, '' for none."""
+        running = [name for name in self.graph.processes if name in self.graph.pids()]
+        missing = (n for n in running if not self.ear.works(n, self._started_ns.get(n, 0)))
+        return next(missing, '')
 
     def _lacking(self) -> str:
         """What is still missing, '' when nothing is."""
@@ -194,6 +200,7 @@ class Rig:
         """Start nodes again that do not run, in this order, and wait until all is ready."""
         self.ear.forget(names)
         for name in names:
+            self._started_ns[name] = time.time_ns()
             self.graph.restart(name)
         self.wait_until_ready(timeout_s)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,7 @@ NAMED_S = 1.5  # from the cause to its name on /diagnostics, at most
 JUMP = 1e-3  # [rad or m] between the first command after a resume and what is measured, at most
 STILL = 1e-6  # [rad or m, per s] of a command that does not move
 TRANSIT_NS = NS // 20  # a message sent before an instant has arrived so long after it
+EARLY_NS = NS // 100  # a control tick notices at its deadline, which is a little ago
 STEPPED_NS = 5 * NS  # a stamp so far from its arrival comes from a stepped clock
 SILENT_NS = NS // 2  # heartbeats come ten times a second: a longer silence is noticed
 FASTER = 1.02  # than the velocity limit between two commands: a jump
@@ -37,8 +39,9 @@ class Body:
 class Moments:
     """What was done when [ns]. reset_ns: a reset was granted; None: none was needed or it failed.
     step_ns: by how much the nodes' clock was ahead of ours. refusal: what a reset was answered
-    while the cause lasted; '' granted, None not asked. gone_ns: a process that was ended is gone.
-    trouble: what kept the trial from its end.
+    while the cause lasted; '' granted, None not asked. gone_ns: the controller's process is gone.
+    began_ns: from here on nothing may be commanded, where that is before the cause. fresh: a new
+    controller took over: there is no stop to reset. trouble: what kept the trial from its end.
     """
 
     cause_ns: int
@@ -48,6 +51,8 @@ class Moments:
     step_ns: int = 0
     refusal: str | None = None
     gone_ns: int | None = None
+    began_ns: int | None = None
+    fresh: bool = False
     trouble: str = ''
 
 
@@ -122,12 +127,13 @@ def judge(fault: Fault, body: Body, moments: Moments, record: Record) -> Row:
 def ended(fault: Fault, body: Body, moments: Moments, record: Record) -> Findings:
     """HOLDING or STOPPED is expected."""
     found = Findings()
-    word = next(record.modes(moments.cause_ns, Mode.HOLDING, Mode.STOPPED), None)
+    words = record.modes(moments.cause_ns, Mode.HOLDING, Mode.STOPPED)
+    word = next((w for w in words if noticed(w, moments) >= moments.cause_ns - EARLY_NS), None)
     if word is None:
         found.wrong.append('the motion went on')
         return found
     found.mode, found.reason = word.state.mode.name, word.state.reason
-    noticed_ns = own(word.state.since_ns or word.state.stamp_ns, word.arrival_ns, moments)
+    noticed_ns = noticed(word, moments)
     found.detected_s = since(moments.cause_ns, noticed_ns)
     if found.mode != fault.ending:
         found.wrong.append(f'{found.mode} where {fault.ending} is expected')
@@ -160,35 +166,45 @@ def _brake(
         return
     rest_ns = when(braking[rest], moments) if braking else first_ns
     found.stopped_s = since(moments.cause_ns, rest_ns)
-    found.after = _after(found.mode, braking[rest:], moments)
+    found.after = _after(braking[rest:], moments, record)
     if found.after:
         found.wrong.append(f'{found.after} commands after the stop')
 
 
 def _rest(braking: list[Command]) -> int | None:
-    """Place of the command that came to rest: the first without speed, or the one right after it
-    that repeats its position: only with that do the commands stand. None: all of them move.
+    """Place of the command that came to rest: the first without speed, or one right after it that
+    repeats its position: only with that do the commands stand. None: all of them move.
     """
     if not braking:
         return 0
-    still = next((n for n, command in enumerate(braking) if speed(command) <= STILL), None)
-    if still is None or still + 1 == len(braking):
-        return still
-    here, following = braking[still].sample, braking[still + 1].sample
-    prompt = following.capture_ns - here.capture_ns < TRANSIT_NS
-    return still + (prompt and bool(np.abs(following.values - here.values).max() <= STILL))
+    rest = next((n for n, command in enumerate(braking) if speed(command) <= STILL), None)
+    if rest is None:
+        return None
+    for here, following in pairwise(braking[rest:]):
+        apart = np.abs(following.sample.values - here.sample.values).max()
+        prompt = following.sample.capture_ns - here.sample.capture_ns < TRANSIT_NS
+        if not prompt or apart > STILL:
+            return rest
+        rest += 1
+        if not apart:
+            return rest
+    return rest
 
 
-def _after(mode: str, resting: list[Command], moments: Moments) -> int:
-    """Commands after the one that came to rest: all of them after a stop, in a hold those that
-    move.
+def _after(resting: list[Command], moments: Moments, record: Record) -> int:
+    """Commands after the one that came to rest: in a hold those that move, in a stop all of them.
+    A hold may become a stop.
     """
     if not resting:
         return 0
-    if mode == Mode.HOLDING.name and moments.reset_ns is None:
-        here = resting[0].sample.values
-        return sum(bool(np.abs(c.sample.values - here).max() > STILL) for c in resting[1:])
-    return len(resting) - 1
+    here = resting[0].sample.values
+    stop = next(record.modes(moments.cause_ns, Mode.STOPPED), None)
+    stopped_ns = moments.end_ns if stop is None else noticed(stop, moments) + TRANSIT_NS
+    return sum(
+        when(command, moments) > stopped_ns
+        or bool(np.abs(command.sample.values - here).max() > STILL)
+        for command in resting[1:]
+    )
 
 
 def _resumed_ns(record: Record, moments: Moments) -> int:
@@ -199,8 +215,12 @@ def _resumed_ns(record: Record, moments: Moments) -> int:
 
 def _resume(found: Findings, body: Body, moments: Moments, record: Record) -> None:
     """The first command after the fault was mended, and a stop reset, against what is measured."""
-    if moments.reset_ns is None and any(
-        w.state.mode == Mode.STOPPED for w in record.words if w.arrival_ns > moments.cause_ns
+    if (
+        moments.reset_ns is None
+        and not moments.fresh
+        and any(
+            w.state.mode == Mode.STOPPED for w in record.words if w.arrival_ns > moments.cause_ns
+        )
     ):
         found.wrong.append('not reset')
         return
@@ -252,7 +272,8 @@ def waited(fault: Fault, body: Body, moments: Moments, record: Record) -> Findin
         found.mode, found.reason = word.state.mode.name, word.state.reason
         found.detected_s = since(moments.cause_ns, word.arrival_ns)
         found.stopped_s, found.periods = found.detected_s, 0.0
-    early = [c for c in record.commands if moments.cause_ns <= c.arrival_ns < moments.mended_ns]
+    began_ns = moments.began_ns or moments.cause_ns
+    early = [c for c in record.commands if began_ns <= c.arrival_ns < moments.mended_ns]
     found.after = len(early)
     if early:
         found.wrong.append(f'{found.after} commands before everything was there')
@@ -313,6 +334,11 @@ def own(stamp_ns: int, arrival_ns: int, moments: Moments) -> int:
     """A node's stamp on our clock."""
     stepped = moments.step_ns and abs(stamp_ns - arrival_ns) > STEPPED_NS
     return stamp_ns - moments.step_ns if stepped else stamp_ns
+
+
+def noticed(word: Word, moments: Moments) -> int:
+    """When the cause of a mode was noticed, on our clock."""
+    return own(word.state.since_ns or word.state.stamp_ns, word.arrival_ns, moments)
 
 
 def when(command: Command, moments: Moments) -> int:

@@ -85,23 +85,23 @@ def refused(name: str, what: str, *words: str) -> Fault:
     )
 
 
-def limited(name: str, what: str) -> Fault:
+def limited(name: str, what: str, limit: str) -> Fault:
     """Chunks that ask for too much: the envelope keeps the motion inside the limits."""
-    return Fault(f'chunk_{name}', f'chunks {what}', 'envelope', RUNNING, ('envelope',), 1.5)
+    words = ('envelope', 'held back', limit)
+    return Fault(f'chunk_{name}', f'chunks {what}', 'envelope', RUNNING, words, 1.2)
 
 
 POLICY = (
+    *killed('harmonic_policy', HOLDING, ('harmonic_policy',), 'policy'),
     Fault(
         'policy_hang_0.1s',
         'the policy is paused for 0.1 s',
         NOBODY,
         RUNNING,
-        (),
-        0.1,
+        lasts_s=0.1,
         needs='policy',
     ),
     *(hang(seconds) for seconds in (0.5, 2.0, 10.0, 60.0)),
-    *killed('harmonic_policy', HOLDING, ('harmonic_policy',), 'policy'),
 )
 
 CHUNKS = (
@@ -115,9 +115,9 @@ CHUNKS = (
     refused('future_stamp', 'are stamped 1 s in the future', 'future'),
     refused('times_backwards', 'have knots whose times do not increase', 'not strictly increasing'),
     Fault('chunk_permuted', 'chunks list the joints in another order', NOBODY, RUNNING, (), 1.0),
-    limited('jumps', 'jump to and fro by 0.2 rad from one to the next'),
-    limited('far_target', 'lead one joint 10 rad away, far beyond its end of travel'),
-    limited('huge_rates', 'have rates of 1000 rad/s'),
+    limited('jumps', 'jump to and fro by 0.2 rad from one to the next', 'acceleration'),
+    limited('far_target', 'lead one joint 10 rad away, far beyond its end of travel', 'velocity'),
+    limited('huge_rates', 'have rates of 1000 rad/s', 'velocity'),
     Fault('chunk_flood', 'chunks come at 1 kHz', NOBODY, RUNNING, (), 2.0),
 )
 
