@@ -22,6 +22,9 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import seconds_to_ns
 
 FLOOR_GAP_M = 0.01  # shapes that start nearer to the floor never touch it
+# A maker's placeholder for a rated effort (1 N for a lift, 1000 N m for a wrist) spoils no servo:
+LEAST_ACCELERATION = 4.0  # [rad/s^2], [m/s^2] of the joint's own inertia: it can always move itself
+STICTION = 0.0015  # [rad], [m] dry friction never holds a servo farther than this from its setpoint
 
 
 @dataclass(frozen=True)
@@ -149,14 +152,18 @@ class Plant:
         effort = np.array([joint.effort for joint in spec.joints])
         others = self.model.jnt_actfrcrange[self.model.dof_jntid[self._all_dofs[self.n :]], 1]
         effort = np.concatenate([effort, others])
+        friction = np.minimum(servo.friction_ratio * effort, STICTION * stiffness)
+        effort = np.maximum(effort, LEAST_ACCELERATION * (inertia + armature))
+        effort_range = np.stack([-effort, effort], -1)
         self._velocity_gain_s = 2.0 / servo.stiffness_rad_s  # critically damped: kv / kp
         self.model.dof_armature[self._all_dofs] = armature
-        self.model.dof_frictionloss[self._all_dofs] = servo.friction_ratio * effort
+        self.model.dof_frictionloss[self._all_dofs] = friction
         self.model.actuator_gainprm[self._actuators, 0] = stiffness
         self.model.actuator_biasprm[self._actuators, 1] = -stiffness
         self.model.actuator_biasprm[self._actuators, 2] = -stiffness * self._velocity_gain_s
         self.model.actuator_forcelimited[self._actuators] = 1
-        self.model.actuator_forcerange[self._actuators] = np.stack([-effort, effort], -1)
+        self.model.actuator_forcerange[self._actuators] = effort_range
+        self.model.jnt_actfrcrange[self.model.dof_jntid[self._all_dofs]] = effort_range
 
     def _let_floor_be_touched(self) -> None:
         """Shapes that begin clear of the floor may hit it; a base that stands on it does not."""
