@@ -50,6 +50,8 @@ class Tally:
     @property
     def travelled(self) -> np.ndarray:
         """Share of each joint's range between its lowest and its highest command, (N,)."""
+        if not self.verdict.commands:
+            return np.zeros(self.spec.n)
         return (self.verdict.highest - self.verdict.lowest) / self._range
 
     @property
