@@ -16,6 +16,7 @@ from gen_nodes.cli.hil_signals import Signals
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import Rig
 from gen_nodes.cli.stage_config import RELAY
+from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import ConfigError, GenError
 from gen_nodes.hil.acceptance_following import Take, lags_of
 from gen_nodes.hil.acceptance_limits import segments_of
@@ -35,7 +36,6 @@ RUNS_S = 3.0  # from the first chunk to RUNNING
 NOTICED_S = 4.0  # from a cause to the controller's word
 STANDS_S = 4.0  # from there to a standstill
 LOOK_S = 0.3  # stretch of joint states that is looked at
-RAMP_S = 2.0  # after a stop the controller's speed rises within this time
 ASTRAY = 2.5  # times the greatest amount: the robot is stopped
 TURNS = 8  # of a motion that something is to interrupt
 EVER_NS = 2**62
@@ -71,7 +71,7 @@ class Bench:
     def __init__(self, rig: Rig, person: Person, speeds: Sequence[float], real: bool) -> None:
         self.rig, self.spec, self.person, self.real = rig, rig.spec, person, real
         self.speeds, self.speed = tuple(speeds), speeds[-1]
-        self.left_out = {} if real else left_out(rig.spec)
+        self.left_out = left_out(rig.spec)  # on a real graph the controller does not even start
         self.signals = Signals(rig.operator, rig.spec, self.left_out)
         self.moving, self.tracks = movable(rig.spec, self.left_out)
         self.puppet = Puppet(rig.operator, rig.spec)
@@ -200,7 +200,7 @@ class Bench:
         a stop, it rests until the controller's speed has risen.
         """
         here = np.where(self.moving, self.here(), self.home)
-        home = Rest(self.home, RAMP_S if self._fresh else LONGEST_LAG_S)
+        home = Rest(self.home, max(LONGEST_LAG_S, _ramp_s(speed) if self._fresh else 0.0))
         gaps = [Rest(self.home, LONGEST_LAG_S) for _ in motions]
         between = [piece for pair in zip(motions, gaps, strict=True) for piece in pair]
         return Plan([walk(self.spec, here, self.home, min(speed, self.speeds[0])), home, *between])
@@ -306,6 +306,11 @@ class Bench:
             mode = self.rig.state.mode.name if self.rig.state else 'silent'
             raise GenError(f'not {names} within {within_s:g} s: the controller is {mode}')
         return found[0]
+
+
+def _ramp_s(speed: float) -> float:
+    """How long after a stop the controller needs until it may go at this share of the limits."""
+    return RAMP_S * max(speed - SLOWEST_SHARE, 0.0) / (1.0 - SLOWEST_SHARE)
 
 
 def honest(message: Any) -> Iterable[Any]:

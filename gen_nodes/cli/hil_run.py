@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--yes', action='store_true', help='ask nothing; refused with --target real'
     )
     parser.add_argument(
-        '--allow-skips', action='store_true', help='exit status 0 also where steps were skipped'
+        '--allow-skips',
+        action='store_true',
+        help='real: exit status 0 also where steps were skipped',
     )
     parser.add_argument('--seed', type=int, default=0, help='of the emulator')
     parser.add_argument('--json', type=Path, metavar='PATH', help='write the results there')
@@ -50,8 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 0 only where every step was done and passed, 1 where not. Raises ConfigError for what
-    cannot be honoured, before anything starts.
+    """Returns 0 only where every step passed, 1 where not. On the emulator a step that cannot apply
+    is skipped; on a real robot a skipped step counts as missing, unless that is allowed. Raises
+    ConfigError for what cannot be honoured, before anything starts.
     """
     steps, shares = check(args)
     stop_in_order_when_ended()
