@@ -51,6 +51,20 @@ def test_without_bounds_full_speed_is_allowed_between_the_soft_limits():
     assert (upper == limits.upper).all()
 
 
+@pytest.mark.parametrize('free', [{'q_up': 1e3}, {'q_lo': 1e3}])
+def test_bounds_that_fall_towards_one_end_only_are_kept(free):
+    joints = []
+    for joint in FR3.joints:
+        rule = replace(joint.published.position_velocity, **free)
+        joints.append(replace(joint, published=replace(joint.published, position_velocity=rule)))
+    bounds = limits_of(replace(FR3, joints=tuple(joints))).bounds
+    up, down = bounds.speeds(FR3.upper[None]), bounds.speeds(FR3.lower[None])
+    assert ((up[0] < FR3.velocity).all(), (down[1] < FR3.velocity).all()) == (
+        'q_lo' in free,
+        'q_up' in free,
+    )
+
+
 def test_full_speed_ends_where_the_makers_bounds_begin_to_fall():
     limits = limits_of(FR3)
     lower, upper = limits.full_speed()
@@ -80,8 +94,9 @@ def test_the_table_never_says_more_than_the_makers_bounds_and_little_less():
     assert (down <= -low + 1e-9).all()
     assert np.median(high - up) < 0.01
     assert np.median(-low - down) < 0.01
-    inside = limits.bounds.origin + (GRID - 1) * limits.bounds.spacing
-    assert inside == pytest.approx(FR3.upper)
+    assert limits.bounds.origin == pytest.approx(FR3.lower)
+    end = limits.bounds.origin + (GRID - 1) * limits.bounds.spacing
+    assert end == pytest.approx(FR3.upper)
 
 
 def table() -> VelocityTable:

@@ -53,6 +53,8 @@ def test_joints_stop_one_by_one_each_as_fast_as_its_own_limits_allow():
     assert stop.duration == pytest.approx(2.0 / 4.0 + 4.0 / 40.0, **NEAR)
     between = stop.after(0.45)
     assert between.v[0] > 0.1
+    assert stop.after(0.3).a[0] == pytest.approx(-0.999 * 4.0)
+    assert stop.after(0.15).a == pytest.approx([-0.999 * 4.0, 0.999 * 2.0])
     assert (between.v[1], between.a[1]) == (0.0, 0.0)
     assert between.p[1] == pytest.approx(lowest[1])
 
