@@ -14,7 +14,7 @@ from gen_nodes.cli.arguments import check_output, check_seed, stop_in_order_when
 from gen_nodes.errors import ConfigError, GenError
 
 if TYPE_CHECKING:
-    from gen_nodes.hil.hostile_run import Tally
+    from gen_nodes.hil.hostile_report import Tally
 
 HELP = (
     'send hostile chunks to the controller, in simulated time, and judge every command that comes '
@@ -68,7 +68,8 @@ def provoke(args: argparse.Namespace) -> Tally:
     """Run every trial; with --dump gather the commands of all of them in one file."""
     from gen_nodes.cli.progress import Progress
     from gen_nodes.hil.command_file import CommandWriter
-    from gen_nodes.hil.hostile_run import Plan, Tally, known, run_trials
+    from gen_nodes.hil.hostile_report import Tally
+    from gen_nodes.hil.hostile_run import Plan, known, run_trials
     from gen_nodes.version import code_version
 
     with ExitStack() as stack:

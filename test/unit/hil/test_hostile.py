@@ -127,7 +127,7 @@ FARTHER = dict.fromkeys(('hard_lower', 'hard_upper', 'lower', 'upper'), 1.1)
 @pytest.mark.parametrize(
     ('kind', 'robot', 'broken'),
     [
-        ('position', 'franka_fr3', partial(Loose, FARTHER, 1.0)),
+        ('position', 'openarm_bimanual', partial(Loose, FARTHER, 1.0)),
         ('velocity', 'ur5e', wide('velocity', 1.01)),
         ('acceleration', 'ur5e', wide('acceleration', 1.01)),
         ('jerk', 'ur5e', wide('jerk', 1.02)),
