@@ -122,8 +122,9 @@ def test_a_second_node_of_its_name_stops_it_when_active_only():
     assert robot.core.mode == Mode.WAITING
     robot.core.on_heartbeat(replace(twin, instance=3), robot.steady)
     assert robot.core.mode == Mode.WAITING
-    robot.core.on_heartbeat(twin, robot.steady)
+    robot.core.on_heartbeat(twin, robot.steady + 6)
     assert robot.core.mode == Mode.STOPPED
+    assert robot.state.since_ns == robot.now + 6
     assert Bench().core.on_heartbeat(replace(twin, node=''), 0) is None
 
 
@@ -216,6 +217,17 @@ def test_the_estop_and_the_wrench_stop_it_at_their_time(waiting):
     assert waiting.state.since_ns == waiting.now + 3
 
 
+def test_an_estop_that_falls_silent_stops_it(running):
+    running.core.on_estop(False, running.steady)
+    assert running.core.mode == Mode.RUNNING
+    running.run(SPEC.estop.timeout_s)
+    assert running.core.mode == Mode.RUNNING
+    running.step()
+    assert running.said()[0] == Mode.STOPPED
+    assert 'has fallen silent' in running.state.reason
+    assert running.state.since_ns == running.now
+
+
 def test_a_wrench_beyond_its_limit_stops_it_at_its_time(waiting):
     waiting.core.on_wrench(np.zeros(3), STRONG, waiting.steady + 4)
     assert (waiting.core.mode, waiting.state.since_ns) == (Mode.STOPPED, waiting.now + 4)
@@ -253,9 +265,9 @@ def test_before_the_first_tick_a_cause_without_a_time_counts_from_the_activation
 
 
 def test_the_first_cause_of_a_stop_is_the_one_that_is_told(waiting):
-    waiting.core.stop('pressed', 'release', waiting.steady)
+    waiting.core.stop('pressed', 'release', waiting.steady + 7)
     waiting.core.stop('pressed again', 'release', waiting.steady + 9)
-    assert waiting.said() == (Mode.STOPPED, 'pressed', 'release', waiting.now)
+    assert waiting.said() == (Mode.STOPPED, 'pressed', 'release', waiting.now + 7)
 
 
 def test_awaited_signals_and_nodes_hold_it():
@@ -357,7 +369,9 @@ def test_a_command_says_what_is_played_for_which_instant(moving):
     assert command.limits == ()
     assert command.rates == pytest.approx(0.2 * np.eye(SPEC.n)[0], abs=1e-6)
     moving.core.stop('pressed', 'release')
-    assert moving.step(chunks=False).sequence == 0
+    braking = moving.step(chunks=False)
+    assert (braking.sequence, braking.capture_ns) == (0, moving.now)
+    assert braking.arrival_ns == moving.now
 
 
 def test_limits_that_hold_commands_back_are_counted_tick_by_tick(waiting):
@@ -404,10 +418,11 @@ def test_velocities_go_on_from_the_measurement_before_any_command(waiting):
 
 def test_velocities_go_on_from_the_present_command_whatever_is_measured(moving):
     command = moving.q
-    moving.q = command - 0.05
-    velocity(moving, 0.0, stamp_ns=moving.now - NS // 10)
-    moving.run(0.15, chunks=False, follows=False)
-    assert moving.commands[-1].values == pytest.approx(command, abs=0.01)
+    moving.q = command - 0.03
+    assert velocity(moving, 0.2, stamp_ns=moving.now - NS // 10) is None
+    moving.run(0.16, chunks=False, follows=False)
+    assert moving.core.mode == Mode.RUNNING
+    assert moving.commands[-1].values == pytest.approx(command + 0.16 * 0.2, abs=0.005)
 
 
 def test_velocities_for_some_joints_move_those(running):
@@ -462,6 +477,29 @@ def test_what_a_driver_integrates_leads_to_the_commanded_positions():
 
 
 # Holding and stopping
+
+
+def test_a_driver_that_is_lost_stops_it_when_it_was_given_up(running):
+    running.run(2.0, states=False)
+    assert running.core.mode == Mode.HOLDING
+    running.run(2 * H, states=False)
+    assert running.said()[:2] == (Mode.STOPPED, 'joint states silent for over 2 s')
+    assert running.now - 2 * PERIOD_NS < running.state.since_ns <= running.now
+
+
+def test_an_arm_that_stays_behind_stops_it(waiting):
+    first = np.eye(SPEC.n)[0]
+    for tick in range(120):
+        if tick % 5 == 0:
+            ahead = np.array([0.0, 0.4]) + 0.5 * tick * H
+            waiting.give(
+                times_s=np.array([0.0, 0.8]),
+                values=SPEC.ready + np.outer(ahead, first),
+                rates=np.tile(0.5 * first, (2, 1)),
+            )
+        waiting.step(chunks=False, follows=False)
+    assert waiting.core.mode == Mode.STOPPED
+    assert 'does not follow' in waiting.state.reason
 
 
 def test_before_any_command_what_is_missing_makes_it_wait_and_later_hold(running):
@@ -578,6 +616,8 @@ def test_after_a_reset_it_waits_and_starts_from_what_is_measured(moving):
         moving.now,
     )
     stood = moving.q
+    assert moving.step(chunks=False) is None
+    assert moving.state.reason == 'no action chunk yet'
     moving.give()
     assert moving.step(chunks=False).values == pytest.approx(stood, abs=1e-3)
     moving.core.stop('pressed again', 'release')
