@@ -14,11 +14,10 @@ from gen_nodes.safety import SLOW_M
 if TYPE_CHECKING:
     from gen_nodes.robot import RobotSpec
 
-SAMPLES, SEED = 300, 0
+SAMPLES, SEED = 128, 0
 TOUCHING = 2  # margins: links that are never further apart than that touch by construction
-LOOKS, FREEDOMS = 500, 4  # spent on proving that two shapes never meet, and joints between them
-BELOW = 1e-3  # [m] under its usual distance begins the slow zone of a pair that is always near
-NARROWEST = 0.2  # of the slow zone is left to a pair that is always near
+LOOKS, FREEDOMS = 200, 4  # spent on proving that two shapes never meet, and joints between them
+NARROWEST = 0.2  # of the slow zone is left to a pair that is mostly near
 
 LinkPairs = tuple[tuple[str, str], ...]
 
@@ -26,7 +25,8 @@ LinkPairs = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class Watched:
     """The pairs of shapes to keep apart. slow (P,): distance [m] below which each slows the robot:
-    the robot's own, or less where the pair is nearer than that at the ready pose or mostly.
+    the robot's own, but not more than half of the way from the margin up to the distance at the
+    ready pose and to the median over all poses.
     """
 
     pairs: np.ndarray  # (P, 2) of shapes
@@ -77,8 +77,9 @@ def choose(shapes: Shapes, spec: RobotSpec) -> tuple[Watched, Explained]:
     rows = np.flatnonzero(apart)
     apart[rows] = [_never_within(margin, shapes, spec, row, motion[row]) for row in rows]
     watched = ~touching & ~apart
-    usual = np.minimum(distances[0], np.quantile(distances, 0.25, axis=0)) - BELOW
-    slow_P = np.clip(usual, margin + NARROWEST * (slow - margin), slow)
+    usual = np.minimum(distances[0], np.median(distances, axis=0))
+    half_way = margin + 0.5 * (usual - margin)
+    slow_P = np.clip(half_way, margin + NARROWEST * (slow - margin), slow)
     left_out |= {'watched': pairs[watched], 'touching': pairs[touching], 'apart': pairs[apart]}
     links = {key: _links(shapes, found) for key, found in left_out.items()}
     names = tuple(f'{shapes.links[a]} and {shapes.links[b]}' for a, b in pairs[watched])
