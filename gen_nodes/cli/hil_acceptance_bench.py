@@ -19,7 +19,7 @@ from gen_nodes.cli.stage_config import RELAY
 from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import ConfigError, GenError
 from gen_nodes.hil.acceptance_following import Take, lags_of
-from gen_nodes.hil.acceptance_limits import segments_of
+from gen_nodes.hil.acceptance_limits import segments_of, unheard
 from gen_nodes.hil.acceptance_motion import Motion, amounts, motion
 from gen_nodes.hil.acceptance_plan import Plan, Rest, walk
 from gen_nodes.hil.acceptance_stops import first_in
@@ -52,7 +52,7 @@ class Astray(GenError):
 @dataclass(frozen=True)
 class Interruption:
     """A motion that something ended: what was heard, when it was caused, the controller's word, the
-    joints' lags (N,) [s], and all that was published.
+    joints' lags (N,) [s], all that was published, and how much of that was not heard.
     """
 
     take: Take
@@ -60,6 +60,7 @@ class Interruption:
     state: ControllerState
     lag: np.ndarray
     segments: list[Segment]
+    unheard: int
 
 
 class Bench:
@@ -288,8 +289,15 @@ class Bench:
             return Take(moving, begun_ns, *tracks)
 
         commands = [c.sample for c in record.commands]
-        segments = segments_of(commands, self.states(record), measured)
-        return Interruption(part(EVER_NS), cause_ns, state, lags_of(part(cause_ns)), segments)
+        states = self.states(record)
+        return Interruption(
+            part(EVER_NS),
+            cause_ns,
+            state,
+            lags_of(part(cause_ns)),
+            segments_of(commands, states, measured),
+            unheard(commands, states),
+        )
 
     def wait_for(self, after_ns: int, *modes: Mode, within_s: float = NOTICED_S) -> ControllerState:
         """The controller's first word in one of the modes. Raises GenError where none comes."""

@@ -8,10 +8,12 @@ from gen_nodes.cli.hil_acceptance_bench import CONTROLLER, Bench, Interruption
 from gen_nodes.hil.acceptance import Findings, at_most, together
 from gen_nodes.hil.acceptance_following import judge_alone, judge_together
 from gen_nodes.hil.acceptance_limits import (
+    UNHEARD,
     check_limits,
     first_violations,
     judge_limits,
     segments_of,
+    unheard,
 )
 from gen_nodes.hil.acceptance_motion import amounts
 from gen_nodes.hil.acceptance_plan import Plan, Rest
@@ -94,8 +96,10 @@ def within_limits(bench: Bench, since_ns: int, speed: float) -> Findings:
     """Everything that was published since then, judged."""
     record = bench.record(since_ns)
     commands = [c.sample for c in record.commands]
-    segments = segments_of(commands, bench.states(record), bench.measured(record))
-    return judge_limits(check_limits(bench.spec, segments), segments, speed)
+    states = bench.states(record)
+    segments = segments_of(commands, states, bench.measured(record))
+    missing = unheard(commands, states)
+    return judge_limits(check_limits(bench.spec, segments), segments, missing, speed)
 
 
 def stopping(bench: Bench) -> Findings:
@@ -129,6 +133,7 @@ def stopped(
         (
             at_most(f'noticed {since}', noticed_s, within_s, 's'),
             *judged.checks,
+            at_most(UNHEARD, found.unheard, 0),
             at_most('limits violated', verdict.total, 0),
         ),
         {**judged.figures, 'reason': found.state.reason, 'shares': _shares(verdict)},

@@ -14,6 +14,7 @@ from gen_nodes.cli.hil_steps_motion import _signed, stopped
 from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Findings, at_most, holds, together
+from gen_nodes.hil.acceptance_limits import UNHEARD
 from gen_nodes.hil.acceptance_plan import Plan, Rest
 from gen_nodes.hil.acceptance_stops import PERIODS, REACTION_S, first_in, judge_resume
 from gen_nodes.types import NS, Mode
@@ -24,8 +25,8 @@ RESUMES_S = 1.0  # by itself, once the input is back
 RESUME_LOOK_S = 0.2
 CAMERA_S = 1.0  # beyond its timeout: three frames, and the aggregator's next look at its streams
 LATER_S = 0.2
-AFTER_LAST = 'after the last one'
-COMMANDED = ('brake commanded within', 'limits violated')
+AFTER_LAST, STATES = 'after the last one', 'joint states'
+COMMANDED = ('brake commanded within', UNHEARD, 'limits violated')
 
 
 def periods_s(bench: Bench) -> float:
@@ -260,7 +261,7 @@ def sensors(bench: Bench) -> Findings:
     """Joint states fall silent, a camera shows nothing new."""
     bench.may_go(bench.speed)
     within_s = bench.spec.state.timeout_s + REACTION_S
-    parts = {'joint states': _blind(bench, lambda: _no_states(bench), AFTER_LAST, within_s)}
+    parts = {'joint states': _blind(bench, lambda: _no_states(bench), AFTER_LAST, within_s, STATES)}
     cameras = [s for s in bench.spec.streams.values() if s.type == 'camera' and s.required]
     camera = cameras[0] if cameras else None
     notes: tuple[str, ...] = ()
@@ -271,12 +272,15 @@ def sensors(bench: Bench) -> Findings:
     return _with_notes(together(parts), notes)
 
 
-def _blind(bench: Bench, cause: Callable[[], int], since: str, within_s: float) -> Findings:
+def _blind(
+    bench: Bench, cause: Callable[[], int], since: str, within_s: float, word: str
+) -> Findings:
     """Hold or stop. Joint states may be missing meanwhile, so only what was commanded counts."""
     bench.prepare()
     found = bench.interrupt(cause, Mode.HOLDING, Mode.STOPPED)
     judged = stopped(bench, found, since, within_s)
-    checks = (judged.checks[0], *(c for c in judged.checks if c.what in COMMANDED))
+    named = holds('the reason names it', word in found.state.reason, found.state.reason)
+    checks = (judged.checks[0], named, *(c for c in judged.checks if c.what in COMMANDED))
     return Findings(checks, judged.figures, judged.notes, judged.traces)
 
 
@@ -318,4 +322,5 @@ def _camera(bench: Bench, name: str) -> Findings:
             return _by_hand(bench, f"cover the camera '{name}' with a hand, then uncover it")
         return _fault_until(bench, f'frozen {name}')
 
-    return _blind(bench, cause, 'after it froze', bench.spec.streams[name].timeout_s + CAMERA_S)
+    within_s = bench.spec.streams[name].timeout_s + CAMERA_S
+    return _blind(bench, cause, 'after it froze', within_s, f"'{name}'")

@@ -17,7 +17,9 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RESTING = (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE)  # no command, or only those of a brake
+COMMANDING = (Mode.RUNNING, Mode.HOLDING)
 RECENT_NS = NS // 10
+UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = 0.05  # of the share asked for, which is a wish: when the command catches up after a gap
 
 
@@ -56,6 +58,20 @@ def _rested(before: ControllerState | None, stamps: np.ndarray, began_ns: int) -
     return not ((stamps >= began_ns - RECENT_NS) & (stamps < began_ns)).any()
 
 
+def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]) -> int:
+    """How many commands were published and not heard here: while it runs or holds, the controller
+    gives one per tick, and it tells its ticks. The check of limits means nothing where any is
+    missing.
+    """
+    stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
+    missing = 0
+    for before, after in pairwise(states):
+        if before.mode in COMMANDING and after.ticks > before.ticks:
+            between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
+            missing += max(after.ticks - before.ticks - int(between.sum()), 0)
+    return missing
+
+
 def nearest_start(measured: Track, stamp_ns: int, first_N: np.ndarray) -> np.ndarray:
     """Of the joint states of the last 0.1 s, (N,), that from which the first command leads on."""
     known = measured.between(stamp_ns - NS // 10, stamp_ns).position
@@ -74,15 +90,19 @@ def check_limits(spec: RobotSpec, segments: Sequence[Segment]) -> Verdict:
     return checker.verdict()
 
 
-def judge_limits(verdict: Verdict, segments: Sequence[Segment], speed: float) -> Findings:
-    """No violation, and no faster than the share of the velocity limits that was allowed."""
+def judge_limits(
+    verdict: Verdict, segments: Sequence[Segment], missing: int, speed: float
+) -> Findings:
+    """No violation, and no faster than the share of the velocity limits that was allowed; nothing
+    missing in what was judged.
+    """
     worst = {kind: verdict.worst[kind].fraction for kind in KINDS}
     checks = [at_most(f'{kind} limit violated', verdict.violations[kind], 0) for kind in KINDS]
     most = speed * (1 + OVERSHOOT)
     share = at_most('greatest share of a velocity limit', worst['velocity'], most)
     return Findings(
-        (*checks, share),
-        {'commands': verdict.commands, 'speed': speed, 'shares': worst},
+        (at_most(UNHEARD, missing, 0), *checks, share),
+        {'commands': verdict.commands, 'unheard': missing, 'speed': speed, 'shares': worst},
         first_violations(verdict, segments),
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gen_nodes.embodiment.controller import ControllerCore
-from gen_nodes.hil.acceptance_limits import check_limits, judge_limits, segments_of
+from gen_nodes.hil.acceptance_limits import check_limits, judge_limits, segments_of, unheard
 from gen_nodes.hil.acceptance_motion import motion
 from gen_nodes.hil.acceptance_track import track_of
 from gen_nodes.robot import load_robot
@@ -88,7 +88,7 @@ def test_a_smooth_motion_is_one_run_without_violation():
     bench.play(curve, curve.seconds)
     verdict = check_limits(SPEC, bench.segments)
     assert len(bench.segments) == 1 and verdict.total == 0
-    findings = judge_limits(verdict, bench.segments, 0.2)
+    findings = judge_limits(verdict, bench.segments, 0, 0.2)
     assert all(check.met for check in findings.checks)
     assert 0.15 < findings.figures['shares']['velocity'] < 0.2
 
@@ -134,7 +134,7 @@ def test_one_command_that_is_off_by_a_milliradian_is_caught(joint):
     verdict = check_limits(SPEC, bench.segments)
     assert verdict.violations['jerk'] > 0
     assert verdict.first['jerk'].joint == SPEC.joint_names[joint]
-    findings = judge_limits(verdict, bench.segments, 0.2)
+    findings = judge_limits(verdict, bench.segments, 0, 0.2)
     assert not all(check.met for check in findings.checks)
     assert any(
         f'jerk limit of {SPEC.joint_names[joint]} first violated by command 101 of' in note
@@ -145,6 +145,17 @@ def test_one_command_that_is_off_by_a_milliradian_is_caught(joint):
 def test_a_motion_that_is_faster_than_its_share_fails_though_no_limit_is_violated():
     bench, curve = Bench(), motion(SPEC, SPEC.ready, 0.3)
     bench.play(curve, curve.seconds, speed=1.0)
-    findings = judge_limits(check_limits(SPEC, bench.segments), bench.segments, 0.1)
+    findings = judge_limits(check_limits(SPEC, bench.segments), bench.segments, 0, 0.1)
     missed = [check.what for check in findings.checks if not check.met]
     assert missed == ['greatest share of a velocity limit']
+
+
+def test_a_command_that_was_not_heard_is_counted_by_the_controllers_own_ticks():
+    bench, curve = Bench(), motion(SPEC, SPEC.ready, 0.2)
+    bench.play(curve, 1.0)
+    bench.rest()
+    assert unheard(bench.commands, bench.states) == 0
+    del bench.commands[40:43]
+    assert unheard(bench.commands, bench.states) == 3
+    findings = judge_limits(check_limits(SPEC, bench.segments), bench.segments, 3, 0.2)
+    assert not findings.checks[0].met and 'not heard' in findings.checks[0].what
