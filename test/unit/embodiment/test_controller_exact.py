@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rails
 from steered import PERIOD_NS, SPEC, Robot
 
 from gen_nodes.embodiment.controller import (
@@ -14,7 +15,7 @@ from gen_nodes.embodiment.controller import (
 )
 from gen_nodes.embodiment.watchdog import WatchConfig
 from gen_nodes.robot import RobotSpec
-from gen_nodes.types import NS, ControllerState, Heartbeat, Mode
+from gen_nodes.types import NS, ActionChunk, ControllerState, Heartbeat, JointSample, Mode
 
 PLAIN = replace(SPEC, self_collision=None, fences=())
 H = PERIOD_NS / NS
@@ -93,7 +94,7 @@ def test_before_activation_nothing_is_heard_counted_or_commanded(new):
     core.on_joint_state(new.joint_state(position=np.full(SPEC.n, np.nan)), new.steady)
     core.on_estop(True, new.steady)
     core.on_wrench(STRONG, STRONG, new.steady)
-    core.stop('pressed', 'release')
+    core.stop('pressed', 'release', new.steady)
     core.wind_down()
     assert core.tick(new.now, new.steady) is None
     assert new.state == ControllerState(
@@ -144,6 +145,14 @@ def test_it_waits_from_its_activation_on(new):
     new.now += NS
     assert new.state.state_age_s == 1.0
     assert new.said() == said
+    new.core.on_joint_state(new.joint_state(), new.steady + NS)
+    assert new.said() == said
+
+
+def test_a_joint_state_that_is_wrong_stops_it_at_its_time(waiting):
+    bad = waiting.joint_state(position=np.full(SPEC.n, np.nan), capture_ns=waiting.now + 1)
+    waiting.core.on_joint_state(bad, waiting.steady + 8)
+    assert (waiting.core.mode, waiting.state.since_ns) == (Mode.STOPPED, waiting.now + 8)
 
 
 def test_a_wrong_state_given_at_activation_stops_it(new):
@@ -694,6 +703,15 @@ def test_a_gap_is_more_than_two_periods_without_a_tick(running):
     assert list(running.core.gaps) == [Gap(running.now - PERIOD_NS, pytest.approx(3 * H))]
 
 
+def test_gaps_are_counted_and_the_last_64_of_them_kept(running):
+    for _ in range(70):
+        running.now, running.steady = running.now + 3 * PERIOD_NS, running.steady + 3 * PERIOD_NS
+        running.step()
+    assert running.state.missed == 70
+    assert len(running.core.gaps) == 64
+    assert running.core.gaps[-1].stamp_ns == running.now
+
+
 def test_the_state_tells_how_old_chunk_and_joint_state_are(running):
     running.give()
     running.step(chunks=False)
@@ -703,3 +721,28 @@ def test_the_state_tells_how_old_chunk_and_joint_state_are(running):
     assert state.chunk_age_s == pytest.approx(0.25 + H)
     assert state.state_age_s == pytest.approx(0.25)
     assert state.chunk_sequence == running.chunk().sequence - 1
+
+
+# Obstacles
+
+
+def test_a_robot_that_is_sent_into_itself_stops_clear():
+    """Two balls on rails, sent through each other."""
+    core, now, q = ControllerCore(rails.SPEC), NS, rails.place(0.3)
+    core.activate(None, now, now)
+    still, knots, goal = np.zeros(3), np.array([0.0, 0.8]), rails.place(-0.5)
+    for tick in range(400):
+        now += PERIOD_NS
+        core.on_joint_state(JointSample('', now, now, rails.NAMES, q, still, still), now)
+        core.on_wrench(still, still, now)
+        if tick % 5 == 0:
+            values = np.tile(goal, (2, 1))
+            chunk = ActionChunk(
+                now, now, tick, rails.NAMES, 'position', knots, values, np.zeros((2, 3))
+            )
+            assert core.on_chunk(chunk, now, now) is None
+        assert core.nearest is None or core.mode == Mode.RUNNING
+        command = core.tick(now, now)
+        q = q if command is None else command.values
+    assert core.nearest[0] == 'left and right'
+    assert 0.01 <= rails.gap(q) < 0.02
