@@ -88,7 +88,7 @@ class Collision:
         if not near.size:
             return None
         goal = self._goal[near]
-        share = (self._low[near] - goal) / (self._slow[near] - goal)
+        share = (self._low[near] - goal) / np.maximum(self._slow[near] - goal, NOISE)
         share = np.minimum(np.maximum(share, SLOWEST), 1.0)[:, None]
         part = self._shapes.gradients(near) * self._velocity
         lost = ~(np.abs(part) > 1e-6).any(axis=1)
@@ -155,5 +155,6 @@ class Collision:
             return self._rows[:0]
         self._shapes.place(self._q)
         soon = np.flatnonzero(self._low < self._slow + SOON)
-        self._low[soon], _ = self._shapes.lower_bounds(soon, self._slow[soon] + SOON)
+        found, _ = self._shapes.lower_bounds(soon, self._slow[soon] + SOON)
+        self._low[soon] = np.maximum(self._low[soon], found)
         return soon[self._low[soon] < self._slow[soon]]

@@ -181,6 +181,16 @@ def test_a_robot_that_starts_nearer_than_its_margin_may_leave_but_not_come_neare
     assert min(measure(shapes, p).min() for p in places) >= spec.self_collision.margin - 1e-9
 
 
+def test_a_slow_zone_of_no_width_stops_the_robot_clear_all_the_same():
+    spec = load_robot('ur5e')
+    spec = dataclasses.replace(spec, self_collision=CollisionSpec(margin=0.01, slow=0.0101))
+    shapes, collision = watched('ur5e')[2], collision_of(spec)
+    folded = spec.ready + np.array([0, 0, 2.0, 0, 0, 0])
+    collision.start(spec.ready)
+    places, _ = drive(spec, collision, spec.ready, folded, 400)
+    assert 0.01 - 1e-9 <= min(measure(shapes, q).min() for q in places) < 0.02
+
+
 def highest(spec: RobotSpec, q: np.ndarray, direction: np.ndarray) -> float:
     """How far any link that can move gets along a direction of the base frame."""
     kinematics, still = spec.kinematics(), spec.kinematics().frame
