@@ -154,6 +154,63 @@ def test_a_curve_outside_a_limit_is_held_back_and_caught_again(joint):
     assert places[-1] == pytest.approx(references[-1], abs=1e-4)
 
 
+def risen(jerk: float, acceleration: float, velocity: float) -> np.ndarray:
+    """References (T, 2) that gain speed at these shares of the limits and then go on at it."""
+    bend, peak = acceleration * ACCELERATION, velocity * VELOCITY
+    rise = np.ceil(bend / (jerk * JERK) / H).astype(int)[0]
+    flat = max(int(np.ceil((peak / bend / H)[0])) - rise, 0)
+    shape = np.concatenate([np.ones(rise), np.zeros(flat), -np.ones(rise), np.zeros(40)])
+    return np.cumsum(np.cumsum(np.cumsum(shape[:, None] * bend / rise * H**2, 0), 0), 0)
+
+
+CURVES = {
+    'too fast': risen(0.9, 0.9, 1.2),
+    'hardly too fast': risen(0.9, 0.9, 1.01),
+    'too hard': risen(0.9, 1.2, 0.9),
+    'too sudden': risen(1.2, 0.9, 0.9),
+    'gently into the end': 7.6 + risen(0.5, 0.3, 0.4),
+    'fast into the end': 7.0 + risen(0.9, 0.9, 0.9),
+}
+
+
+@pytest.mark.parametrize('sign', [1.0, -1.0])
+@pytest.mark.parametrize('kind', CURVES)
+def test_wherever_a_curve_leads_a_brake_from_there_keeps_every_limit(kind, sign):
+    references, begin = sign * CURVES[kind], sign * np.round(CURVES[kind][0], 1)
+    rates = np.gradient(np.concatenate([[begin], references]), H, axis=0)[1:]
+    for end in range(len(references), 10, -9):
+        envelope = at(begin)
+        places = [
+            begin,
+            *(
+                envelope.follow(q, r).position
+                for q, r in zip(references[:end], rates, strict=False)
+            ),
+        ]
+        while not envelope.at_rest:
+            places.append(envelope.brake().position)
+        assert sizes(np.array(places)).max() <= 1 + 1e-9
+        assert np.abs(places).max() <= 8.0
+
+
+@pytest.mark.parametrize('step', [3e-5, 1e-4, 1e-3, 0.1])
+@pytest.mark.parametrize('joint', [0, 1])
+def test_a_curve_that_steps_is_left_and_caught_again(joint, step):
+    references = risen(0.5, 0.5, 0.5)
+    references[60:, joint] += step
+    places, active = play(at(), references)
+    assert sizes(places).max() <= 1 + 1e-9
+    assert any(active) == (step * JERK[0] / JERK[joint] > 2.2e-5)
+    assert places[-1] == pytest.approx(references[-1], abs=2e-2)
+
+
+def test_after_a_brake_what_only_crosses_the_place_is_not_taken():
+    envelope = at()
+    envelope.follow(NONE, NONE)
+    envelope.brake()
+    assert envelope.follow(1e-5 * ONE, ONE).active == ('a:jerk', 'b:jerk')
+
+
 def test_the_state_on_a_curve_has_its_velocity_and_acceleration():
     envelope, t = at(), np.arange(1, 150)[:, None] * H
     references = 0.4 * (1 - np.cos(t)) ** 2 * np.array([1.0, 0.5])
