@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from gen_nodes.cli.hil_fault_bench import Bench
 from gen_nodes.cli.puppet import honest
 from gen_nodes.ros.qos import reliable, sensor
@@ -89,19 +91,23 @@ def jumps(message: Any, bench: Bench) -> None:
 
 
 def far_target(message: Any, bench: Bench) -> None:
-    """One joint only, the last that turns: it sweeps nothing along."""
-    turning = [place for place, scale in enumerate(bench.scale) if scale == 1.0]
-    by_N = 0.0 * bench.scale
-    by_N[turning[-1]] = FAR_RAD
-    _shift(message, by_N)
+    _shift(message, FAR_RAD * _one_joint(bench))
 
 
 def huge_rates(message: Any, bench: Bench) -> None:
+    one = _one_joint(bench)
     for place in range(len(message.rates)):
-        message.rates[place] = HUGE_RATE
+        message.rates[place] += HUGE_RATE * one[place % len(one)]
 
 
-def _shift(message: Any, by_N: Any) -> None:
+def _one_joint(bench: Bench) -> np.ndarray:
+    """(N,) 1 at the last joint that turns, which sweeps the least along; else 0."""
+    one = np.zeros(bench.rig.spec.n)
+    one[np.flatnonzero(bench.scale == 1.0)[-1]] = 1.0
+    return one
+
+
+def _shift(message: Any, by_N: np.ndarray) -> None:
     for place in range(len(message.values)):
         message.values[place] += by_N[place % len(by_N)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, unknown_name
-from gen_nodes.hil.fault_judge import Row
+from gen_nodes.hil.fault_judge import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.hil.fault_list import FAULTS, Fault, possible
 from gen_nodes.hil.fault_page import page
 from gen_nodes.robot import RobotSpec, load_robot
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         type=Path,
         metavar='JSON',
-        help='print the page docs/faults.md from results of several robots, do nothing else',
+        help='print the page docs/faults.md from results named ROBOT.json, do nothing else',
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 where every fault was met as it must be, 1 where one was not."""
     if args.table:
-        print(page({path.stem: read_rows(path) for path in args.table}), end='')
+        print(table(args.table), end='')
         return 0
     spec = load_robot(args.robot)
     faults = chosen(args.only, spec)
@@ -56,6 +56,13 @@ def run(args: argparse.Namespace) -> int:
     stop_in_order_when_ended()
     with tempfile.TemporaryDirectory(prefix='gen-faults-') as folder:
         return tried(args, spec, faults, args.out or Path(folder))
+
+
+def table(paths: Sequence[Path]) -> str:
+    """The page of results; each file is named as its robot. Raises ConfigError."""
+    results = {path.stem: read_rows(path) for path in paths}
+    joints = {robot: load_robot(robot).n for robot in results}
+    return page(results, joints, {'periods': PERIODS, 'named': NAMED_S, 'jump': JUMP})
 
 
 def read_rows(path: Path) -> list[dict]:

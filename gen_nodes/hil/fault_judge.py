@@ -90,7 +90,9 @@ class Findings:
 
 
 def judge(fault: Fault, body: Body, moments: Moments, record: Record) -> Row:
-    """The row of one trial."""
+    """The row of one trial. One that never came to its cause has no figures."""
+    if not moments.cause_ns:
+        return _not_tried(fault, moments.trouble)
     how = {
         Ending.RUNNING: went_on,
         Ending.WAITING: waited,
@@ -122,6 +124,11 @@ def judge(fault: Fault, body: Body, moments: Moments, record: Record) -> Row:
         cause='' if named is None else f'{named.node}: {named.component}: {named.cause}',
         note='; '.join(found.wrong),
     )
+
+
+def _not_tried(fault: Fault, why: str) -> Row:
+    nothing = (None, None, None, 0, None, None)
+    return Row(fault.name, *nothing, False, str(fault.ending), 'NOT TRIED', '', '', why)
 
 
 def ended(fault: Fault, body: Body, moments: Moments, record: Record) -> Findings:

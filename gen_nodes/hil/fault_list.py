@@ -85,9 +85,9 @@ def refused(name: str, what: str, *words: str) -> Fault:
     )
 
 
-def limited(name: str, what: str, limit: str) -> Fault:
+def limited(name: str, what: str) -> Fault:
     """Chunks that ask for too much: the envelope keeps the motion inside the limits."""
-    words = ('envelope', 'held back', limit)
+    words = ('envelope', 'held back', 'acceleration')  # jerk alone: the machine was late
     return Fault(f'chunk_{name}', f'chunks {what}', 'envelope', RUNNING, words, 1.2)
 
 
@@ -115,9 +115,9 @@ CHUNKS = (
     refused('future_stamp', 'are stamped 1 s in the future', 'future'),
     refused('times_backwards', 'have knots whose times do not increase', 'not strictly increasing'),
     Fault('chunk_permuted', 'chunks list the joints in another order', NOBODY, RUNNING, (), 1.0),
-    limited('jumps', 'jump to and fro by 0.2 rad from one to the next', 'acceleration'),
-    limited('far_target', 'lead one joint 10 rad away, far beyond its end of travel', 'velocity'),
-    limited('huge_rates', 'have rates of 1000 rad/s', 'velocity'),
+    limited('jumps', 'jump to and fro by 0.2 rad from one to the next'),
+    limited('far_target', 'lead one joint 10 rad away, far beyond its end of travel'),
+    limited('huge_rates', 'give one joint rates of 1000 rad/s'),
     Fault('chunk_flood', 'chunks come at 1 kHz', NOBODY, RUNNING, (), 2.0),
 )
 
@@ -133,7 +133,15 @@ CAMERAS = (
     camera('black', 'sends black pictures', 'black'),
     camera('frozen', 'sends the same picture again and again', 'frozen'),
     camera('late', 'sends pictures a second after they were taken', 'late'),
-    camera('out_of_order', 'sends pictures out of order', 'backwards'),
+    Fault(
+        'camera_out_of_order',
+        'every second picture of a required camera comes after the one that follows it',
+        AGGREGATOR,
+        RUNNING,  # the other half is enough
+        ('backwards',),
+        1.2,
+        needs='camera',
+    ),
 )
 
 

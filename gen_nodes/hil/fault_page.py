@@ -6,79 +6,103 @@ from collections.abc import Mapping, Sequence
 
 from gen_nodes.hil.fault_list import FAULTS, Fault
 
-SUMMARY = (
-    'robot',
-    'faults',
-    'as they must be',
-    'latest detection',
-    'most periods from detection to braking',
-    'most commands after a stop',
-    'latest naming',
-    'largest jump on resume',
-)
-HEAD = """# Faults
+Rows = Sequence[Mapping]
+
+PAGE = """# Faults
 
 Every fault of this page was injected into the running stack around an emulated robot: real nodes,
-real DDS, each robot class in one run. Made by
+real DDS, real signals, one run per robot. Made by
 
 ```
 {commands}
 ./gen hil faults --table {files} > docs/faults.md
 ```
 
+`./gen hil faults --list` names the faults, `--only NAME` injects one.
+
 | {heads} |
 |---|---|---|---|---|---|---|---|
 {summary}
 
-**Ending**: what the fault must come to. RUNNING: no harm, or none that the envelope leaves.
-WAITING: motion never begins. HOLDING: braked, goes on by itself. STOPPED: braked, goes on after a
-reset only. SILENT: the controller itself is gone.
-**Cells**: cause to detection / cause to commanded standstill / cause to its name on `/diagnostics`
-[s]; a cell in bold is not as it must be. A dash: does not apply.
-**Periods** are control periods of the robot, 8 to 10 ms.
+A fault is met as it must be where its **ending** comes, braking begins within {periods:g} control
+periods of being noticed, no command follows a stop, a reset is refused while the cause lasts (where
+that can be known) and the robot moves after one only, `/diagnostics` names the cause within
+{named} s, and the first command after the resume is within {jump:g} rad of what is measured.
+
+| ending | |
+|---|---|
+| RUNNING | it does no harm, or none that the envelope leaves: the motion goes on without a jump |
+| WAITING | the motion does not begin |
+| HOLDING | braked inside the limits; goes on by itself when the cause is gone |
+| STOPPED | braked inside the limits; goes on after an explicit reset only |
+| SILENT | the controller itself is gone: nothing is commanded, the driver stays where it is |
+
+In the cells: from the cause to its detection / to the commanded standstill / to its name on
+`/diagnostics` [s]. A dash: does not apply. Bold: not met, and why.
 
 | fault | what is done | ending | noticed by | {robots} |
 |---|---|---|---|{rules}|
 {rows}
 """
+SUMMARY = (
+    'robot',
+    'faults',
+    'met as they must be',
+    'latest detection',
+    'most periods from detection to braking',
+    'most commands after a stop',
+    'latest naming',
+    'largest jump on resume',
+)
 
 
-def page(results: Mapping[str, Sequence[Mapping]]) -> str:
-    """The page. results: robot name -> rows as `gen hil faults --json` wrote them."""
-    return HEAD.format(
-        heads=' | '.join(SUMMARY),
+def page(results: Mapping[str, Rows], joints: Mapping[str, int], bars: Mapping[str, float]) -> str:
+    """The page.
+
+    Args:
+        results: robot name -> rows as `gen hil faults --json` wrote them.
+        joints: robot name -> number of joints.
+        bars: 'periods', 'named' [s] and 'jump' [rad]: what was demanded.
+    """
+    files = [f'{robot}.json' for robot in results]
+    calls = zip(results, files, strict=True)
+    named = [(robot, f'{robot}, {joints[robot]} joints') for robot in results]
+    return PAGE.format(
         commands='\n'.join(
-            f'./gen hil faults --robot {robot} --json {robot}.json' for robot in results
+            f'./gen hil faults --robot {robot} --json {file}' for robot, file in calls
         ),
-        files=' '.join(f'{robot}.json' for robot in results),
-        summary='\n'.join(summary(robot, rows) for robot, rows in results.items()),
-        robots=' | '.join(results),
+        files=' '.join(files),
+        heads=' | '.join(SUMMARY),
+        summary='\n'.join(summary(label, results[robot]) for robot, label in named),
+        robots=' | '.join(label for _, label in named),
         rules='|'.join('---' for _ in results),
-        rows='\n'.join(
-            line(fault, [find(rows, fault.name) for rows in results.values()])
-            for fault in FAULTS
-            if any(find(rows, fault.name) for rows in results.values())
-        ),
+        rows='\n'.join(table(list(results.values()))),
+        **bars,
     )
 
 
-def find(rows: Sequence[Mapping], name: str) -> Mapping | None:
+def table(results: Sequence[Rows]) -> list[str]:
+    """A line per fault that any robot was given, in the order of the list."""
+    found = [(fault, [find(rows, fault.name) for rows in results]) for fault in FAULTS]
+    return [line(fault, rows) for fault, rows in found if any(rows)]
+
+
+def find(rows: Rows, name: str) -> Mapping | None:
     """The row of a fault, None where the robot was spared it."""
     return next((row for row in rows if row['fault'] == name), None)
 
 
-def summary(robot: str, rows: Sequence[Mapping]) -> str:
+def summary(label: str, rows: Rows) -> str:
     """The worst of a robot's figures."""
 
     def worst(key: str, unit: str = '') -> str:
         values = [row[key] for row in rows if row[key] is not None]
         return f'{max(values):.3g}{unit}' if values else '-'
 
-    good = sum(row['ok'] for row in rows)
     cells = (
-        robot,
+        label,
         str(len(rows)),
-        str(good),
+        str(sum(row['ok'] for row in rows)),
         worst('detected_s', ' s'),
         worst('periods_to_stop'),
         worst('commands_after_stop'),
@@ -91,7 +115,7 @@ def summary(robot: str, rows: Sequence[Mapping]) -> str:
 def line(fault: Fault, rows: Sequence[Mapping | None]) -> str:
     """One fault, a cell per robot."""
     cells = ' | '.join(cell(row) for row in rows)
-    return f'| {fault.name} | {fault.what} | {fault.ending} | {fault.noticed_by} | {cells} |'
+    return f'| `{fault.name}` | {fault.what} | {fault.ending} | {fault.noticed_by} | {cells} |'
 
 
 def cell(row: Mapping | None) -> str:
@@ -100,4 +124,4 @@ def cell(row: Mapping | None) -> str:
         return '-'
     keys = ('detected_s', 'stopped_s', 'diagnosed_s')
     text = ' / '.join('-' if row[key] is None else f'{row[key]:.2f}' for key in keys)
-    return text if row['ok'] else f'**{text}: {row["note"]}**'
+    return text if row['ok'] else f'**{text}: {row["note"].replace("|", "/")}**'

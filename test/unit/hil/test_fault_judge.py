@@ -149,6 +149,11 @@ def test_what_kept_the_trial_from_its_end_is_told():
     assert not row.ok and 'node x is gone' in row.note
 
 
+def test_a_trial_that_never_came_to_its_cause_has_no_figures_and_is_not_ok():
+    row = judge(STOP, BODY, Moments(0, 0, 0, trouble='it does not move'), Record())
+    assert not row.ok and row.detected_s is None and row.note == 'it does not move'
+
+
 def holding(moves: float = 0.0) -> Record:
     stand = braking()[-1].sample.values[0]
     repeats = [command(ms, stand + moves, 0.0) for ms in range(1310, MENDED_MS + 100, 10)]
