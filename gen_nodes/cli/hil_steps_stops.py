@@ -81,7 +81,7 @@ def malformed(bench: Bench) -> Findings:
         states = [s for s in bench.states(record) if s.mode != Mode.RUNNING]
         others = [f'{state.mode.name}: {state.reason}' for state in states]
         checks.append(holds(f'{name} refused and named', told, _say(named)))
-        checks.append(holds(f'{name}: the good chunks play on', not others, _say(others)))
+        checks.append(holds(f'{name}: the good chunks play on', not others, '; '.join(others)))
     bench.falsify = honest
     return Findings(tuple(checks))
 

@@ -20,7 +20,9 @@ RESTING = (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE)  # no command, or only tho
 COMMANDING = (Mode.RUNNING, Mode.HOLDING)
 RECENT_NS = NS // 10
 UNHEARD = 'commands that were published and not heard here'
-OVERSHOOT = 0.05  # of the share asked for, which is a wish: when the command catches up after a gap
+OVERSHOOT = (
+    0.25  # of the share asked for, a wish and no limit: catching up after a late tick exceeds it
+)
 
 
 def segments_of(

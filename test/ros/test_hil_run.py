@@ -52,7 +52,7 @@ def test_the_suite_passes_on_an_emulated_robot(tmp_path):
     for name, step in steps.items():
         assert step['passed'] and step['checks'] and step['bar'] and not step['advice'], name
     shares = steps['limits']['figures']['all commands']['shares']
-    assert 0.05 < shares['velocity'] <= 0.105 and 0 < shares['jerk'] <= 1.0
+    assert 0.05 < shares['velocity'] <= 0.125 and 0 < shares['jerk'] <= 1.0
     (stop,) = steps['stopping']['figures'].values()
     for joint, distance in stop['distance'].items():
         assert 0 < distance <= stop['predicted_distance'][joint]
