@@ -456,6 +456,28 @@ def test_a_curve_below_the_bounds_passes_and_one_above_does_not(part, passes):
     assert (set(active[-10:]) == {()}) == passes
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_no_jumps_and_brakes_lead_above_the_bounds(seed):
+    random, envelope = np.random.default_rng(seed), at(NONE, walled())
+    places = [NONE]
+    while len(places) < 800:
+        wanted, rate = random.uniform(-1.3, 1.3, 2), random.uniform(-3, 3, 2)
+        still, brake = random.random() < 0.5, random.random() < 0.2
+        for tick in range(random.integers(3, 60)):
+            ahead = NONE if still else rate * tick * H
+            step = envelope.brake() if brake else envelope.follow(wanted + ahead, NONE + ahead / H)
+            places.append(step.position)
+    p = np.array(places)
+    v = np.diff(p, axis=0) / H
+    fastest = [np.minimum(2.0, 1.5 * np.sqrt(np.maximum(1 - s * p, 0.0))) for s in (1, -1)]
+    up, down = (np.maximum(x[1:], x[:-1]) for x in fastest)
+    assert (v <= up + 1e-9).all()
+    assert (v >= -down - 1e-9).all()
+    assert ((v > 0.97 * up) & (up < 1.5)).any()
+    assert ((v < -0.97 * down) & (down < 1.5)).any()
+    assert sizes(p)[1:].max() <= 1 + 1e-9
+
+
 # Obstacles
 
 
