@@ -37,7 +37,8 @@ NOTICED_S = 4.0  # from a cause to the controller's word
 STANDS_S = 4.0  # from there to a standstill
 LOOK_S = 0.3  # stretch of joint states that is looked at
 ASTRAY = 2.5  # times the greatest amount: the robot is stopped
-TURNS = 8  # of a motion that something is to interrupt
+TURNS = 40  # of a motion that something, maybe a person, is to interrupt
+LAGS_S = 6.0  # before that, which the joints' lags are taken from
 EVER_NS = 2**62
 
 
@@ -284,17 +285,17 @@ class Bench:
         first = begun_ns - round(LONGEST_LAG_S * NS)
         commanded, measured = self.commanded(record), self.measured(record)
 
-        def part(last_ns: int) -> Take:
-            tracks = (track.between(first, last_ns) for track in (commanded, measured))
+        def part(first_ns: int, last_ns: int) -> Take:
+            tracks = (track.between(first_ns, last_ns) for track in (commanded, measured))
             return Take(moving, begun_ns, *tracks)
 
         commands = [c.sample for c in record.commands]
         states = self.states(record)
         return Interruption(
-            part(EVER_NS),
+            part(first, EVER_NS),
             cause_ns,
             state,
-            lags_of(part(cause_ns)),
+            lags_of(part(max(first, cause_ns - round(LAGS_S * NS)), cause_ns)),
             segments_of(commands, states, measured),
             unheard(commands, states),
         )

@@ -25,6 +25,7 @@ RESUMES_S = 1.0  # by itself, once the input is back
 RESUME_LOOK_S = 0.2
 CAMERA_S = 1.0  # beyond its timeout: three frames, and the aggregator's next look at its streams
 LATER_S = 0.2
+UNSEEN = ('standing_s', 'distance', 'predicted_s', 'predicted_distance')  # without joint states
 AFTER_LAST, STATES = 'after the last one', 'joint states'
 COMMANDED = ('brake commanded within', UNHEARD, 'limits violated')
 
@@ -261,7 +262,11 @@ def sensors(bench: Bench) -> Findings:
     """Joint states fall silent, a camera shows nothing new."""
     bench.may_go(bench.speed)
     within_s = bench.spec.state.timeout_s + REACTION_S
-    parts = {'joint states': _blind(bench, lambda: _no_states(bench), AFTER_LAST, within_s, STATES)}
+    parts = {
+        'joint states': _blind(
+            bench, lambda: _no_states(bench), AFTER_LAST, within_s, STATES, False
+        )
+    }
     cameras = [s for s in bench.spec.streams.values() if s.type == 'camera' and s.required]
     camera = cameras[0] if cameras else None
     notes: tuple[str, ...] = ()
@@ -273,15 +278,16 @@ def sensors(bench: Bench) -> Findings:
 
 
 def _blind(
-    bench: Bench, cause: Callable[[], int], since: str, within_s: float, word: str
+    bench: Bench, cause: Callable[[], int], since: str, within_s: float, word: str, seen: bool
 ) -> Findings:
-    """Hold or stop. Joint states may be missing meanwhile, so only what was commanded counts."""
+    """Hold or stop; only what was commanded is judged. seen: joint states came meanwhile."""
     bench.prepare()
     found = bench.interrupt(cause, Mode.HOLDING, Mode.STOPPED)
     judged = stopped(bench, found, since, within_s)
     named = holds('the reason names it', word in found.state.reason, found.state.reason)
     checks = (judged.checks[0], named, *(c for c in judged.checks if c.what in COMMANDED))
-    return Findings(checks, judged.figures, judged.notes, judged.traces)
+    figures = {k: v for k, v in judged.figures.items() if seen or k not in UNSEEN}
+    return Findings(checks, figures, judged.notes, judged.traces)
 
 
 def _no_states(bench: Bench) -> int:
@@ -323,4 +329,4 @@ def _camera(bench: Bench, name: str) -> Findings:
         return _fault_until(bench, f'frozen {name}')
 
     within_s = bench.spec.streams[name].timeout_s + CAMERA_S
-    return _blind(bench, cause, 'after it froze', within_s, f"'{name}'")
+    return _blind(bench, cause, 'after it froze', within_s, f"'{name}'", True)

@@ -104,15 +104,22 @@ def stop(trace: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     what its limits and its lag predict.
     """
     joints = trace['joints']
-    distance = np.array([figures['distance'][name] or 0.0 for name in joints])
-    predicted = np.array([figures['predicted_distance'][name] or 0.0 for name in joints])
     units = np.array([0.1 if unit == 'm' else 1.0 for unit in trace['units']])
-    farthest = int(np.argmax(distance / units))
+    seen = 'distance' in figures
+    went = figures['distance'] if seen else figures['speed']
+    farthest = int(np.argmax([abs(went[name] or 0.0) for name in joints] / units))
 
     def draw(figure: Figure) -> None:
+        if not seen:
+            _stop_curve(figure.add_subplot(), trace, farthest)
+            return
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         _stop_curve(left, trace, farthest)
-        _beside(right, joints, 1e3 * distance, 1e3 * predicted)
+        distance, most = (
+            1e3 * np.array([figures[key][name] or 0.0 for name in joints])
+            for key in ('distance', 'predicted_distance')
+        )
+        _beside(right, joints, distance, most)
         right.set_ylabel('distance [mrad or mm]')
 
     return chart(WIDTH, 2.7 if len(joints) <= CROWDED else 3.1, draw, 'how the robot stopped')

@@ -151,14 +151,21 @@ def stops(step: Mapping[str, Any]) -> list[str]:
     parts = []
     for name, trace in step['traces'].items():
         figures = step['figures'][name]
-        seconds = max((v or 0.0) for v in figures['standing_s'].values())
         text = (
             f'{name[:1].upper()}{name[1:]}: noticed after {1e3 * figures["noticed_s"]:.0f} ms, '
-            f'the robot stood {1e3 * seconds:.0f} ms later; the fastest joint had '
-            f'{100 * figures["fastest"]:.0f} % of its velocity limit. Cause: {figures["reason"]}.'
+            f'{rested(figures)}; the fastest joint had {100 * figures["fastest"]:.0f} % of its '
+            f'velocity limit. Cause: {figures["reason"]}.'
         )
-        parts += [paragraph(text), acceptance_charts.stop(trace, figures)]
+        parts += [paragraph(text.lstrip(': ')), acceptance_charts.stop(trace, figures)]
     return parts
+
+
+def rested(figures: Mapping[str, Any]) -> str:
+    """When the robot stood; where nobody saw that, how long it was told to brake."""
+    if 'standing_s' not in figures:
+        return f'told to brake for {1e3 * figures["commanded_s"]:.0f} ms'
+    seconds = max((value or 0.0) for value in figures['standing_s'].values())
+    return f'the robot stood {1e3 * seconds:.0f} ms later'
 
 
 def latency(step: Mapping[str, Any]) -> list[str]:

@@ -33,6 +33,7 @@ def stop_figures():
         'distance': {'shoulder': 0.02, 'elbow': 0.05, 'finger': 0.001},
         'predicted_distance': dict.fromkeys(JOINTS, 0.03),
         'fastest': 0.18,
+        'speed': dict.fromkeys(JOINTS, 0.1),
         'reason': 'stop was requested',
     }
 
@@ -152,6 +153,15 @@ def test_a_stop_is_told_with_its_figures_and_drawn_with_its_joints(report):
     assert 'noticed after 4 ms, the robot stood 20 ms later' in page.text
     assert all(name in page.text for name in JOINTS)
     assert page.text.count('to go [mrad]') == 1, 'the joint that went farthest is a turning one'
+
+
+def test_where_no_joint_state_came_no_standstill_is_told(report):
+    figures = stop_figures()
+    del figures['standing_s'], figures['distance'], figures['predicted_distance']
+    traces = {'joint states': trace()}
+    report['steps'] = [step('sensors', 'S', figures={'joint states': figures}, traces=traces)]
+    text = read(report).text
+    assert 'told to brake for 100 ms' in text and 'predicted' not in text
 
 
 def test_curves_and_figures_of_every_kind_are_drawn(report):
