@@ -18,7 +18,12 @@ class StopPositions(Protocol):
 
 
 class Clearance(Protocol):
-    """Keeps a robot off itself and off fences; positions are (N,) in the robot's joint order."""
+    """Keeps a robot off itself and off fences; positions are (N,) in the robot's joint order.
+
+    refused: name of the pair that the last stop could not be proven clear of, '' where it was.
+    """
+
+    refused: str
 
     def start(self, q_N: np.ndarray) -> None:
         """The robot stands here: what is nearer than its margin may stay as near, never nearer."""

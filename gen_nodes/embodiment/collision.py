@@ -8,6 +8,7 @@ pairs whose bound runs out and those in the slow zone are measured again.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,9 +35,14 @@ def collision_of(spec: RobotSpec) -> Collision | None:
     """
     if spec.self_collision is None and not spec.fences:
         return None
-    shapes = Shapes(spec)
-    watched = choose(shapes, spec)[0]
-    return Collision(shapes, watched, spec.velocity) if len(watched.pairs) else None
+    watched = _watched(spec)
+    return Collision(Shapes(spec), watched, spec.velocity) if len(watched.pairs) else None
+
+
+@lru_cache(maxsize=16)
+def _watched(spec: RobotSpec) -> Watched:
+    """Chosen once per description that was read: it takes up to half a second."""
+    return choose(Shapes(spec), spec)[0]
 
 
 class Collision:

@@ -145,8 +145,13 @@ class Envelope:
 
     @property
     def nearest(self) -> tuple[str, float] | None:
-        """Name and clearance [m] of the nearest pair; None: nothing is watched."""
-        return None if self._clearance is None else self._clearance.nearest()
+        """Name and clearance [m] of the pair that holds the robot back, else of the nearest; None:
+        nothing is watched.
+        """
+        if self._clearance is None:
+            return None
+        name, clearance = self._clearance.nearest()
+        return self._clearance.refused or name, clearance
 
     def stop_path(self) -> StopPath:
         """The stop from the last command on, which was proven when that was chosen."""

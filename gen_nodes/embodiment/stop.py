@@ -127,7 +127,8 @@ class StopSamples:
 
     def __init__(self, stop: Stop, state: State, acceleration: np.ndarray):
         self._stop, self._state, self._most = stop, state, acceleration
-        self._solved = False
+        self._asked: np.ndarray | None = None
+        self._found: tuple[np.ndarray, np.ndarray] | None = None  # what was asked for last
 
     def __call__(self, fractions_S: np.ndarray) -> np.ndarray:
         return self._samples(fractions_S)[0]
@@ -139,10 +140,12 @@ class StopSamples:
         return seconds * (np.maximum(speeds[1:], speeds[:-1]) + 0.5 * self._most * seconds)
 
     def _samples(self, fractions_S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not self._solved:
-            self._stop.solve(self._state)
-            self._solved = True
-        return self._stop.samples(np.asarray(fractions_S) * self._stop.duration)
+        if self._found is None or self._asked is not fractions_S:
+            if self._found is None:
+                self._stop.solve(self._state)
+            self._found = self._stop.samples(np.asarray(fractions_S) * self._stop.duration)
+            self._asked = fractions_S
+        return self._found
 
 
 class StopBound:
