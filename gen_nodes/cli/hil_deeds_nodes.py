@@ -27,7 +27,6 @@ NAMES = {
     'recorder': RECORDER,
     'driver': EMULATOR,
     'controller': CONTROLLER,
-    'policy': POLICY,
 }
 SIGNALS = {'sigterm': signal.SIGTERM, 'sigkill': signal.SIGKILL}
 BETWEEN_S = 0.5  # from one node's start to the next
@@ -54,6 +53,32 @@ def struck(names: tuple[str, ...], number: signal.Signals, bench: Bench) -> Iter
     for name in names:
         bench.rig.end(name, signal.SIGKILL)
     bench.rig.start(*names)
+
+
+@contextmanager
+def policy_paused(bench: Bench) -> Iterator[None]:
+    """The policy hangs; a puppet in its place says nothing."""
+    with silenced(bench) if bench.puppet else paused(POLICY, bench):
+        yield
+
+
+@contextmanager
+def policy_struck(number: signal.Signals, bench: Bench) -> Iterator[None]:
+    """The policy is ended by a signal; a puppet in its place says nothing."""
+    with silenced(bench) if bench.puppet else struck((POLICY,), number, bench):
+        yield
+
+
+@contextmanager
+def silenced(bench: Bench) -> Iterator[None]:
+    """The puppet publishes neither chunks nor a heartbeat."""
+    bench.puppet.beating = False
+    bench.puppet.stop()
+    try:
+        yield
+    finally:
+        bench.puppet.beating = True
+        bench.puppet.start(bench.rig.ear.position)
 
 
 @contextmanager
@@ -164,6 +189,7 @@ def controlled_twice(bench: Bench) -> Iterator[None]:
         yield
     finally:
         rig.end(SECOND)
+        rig.ear.forget([SECOND])
         del rig.graph.processes[SECOND]
 
 
@@ -172,7 +198,8 @@ def publishers(bench: Bench, topic: str) -> int:
 
 
 DEEDS: dict[str, Deed] = {
-    **{f'policy_hang_{s:g}s': partial(paused, POLICY) for s in (0.1, 0.5, 2, 10, 60)},
+    **{f'policy_hang_{seconds:g}s': policy_paused for seconds in (0.1, 0.5, 2, 10, 60)},
+    **{f'policy_{how}': partial(policy_struck, number) for how, number in SIGNALS.items()},
     **{
         f'{short}_{how}': partial(struck, (name,), number)
         for short, name in NAMES.items()

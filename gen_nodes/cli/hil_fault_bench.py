@@ -13,7 +13,7 @@ from gen_nodes.cli.hil_estop import Estop
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import POLICY, START_S, Rig
 from gen_nodes.errors import GenError
-from gen_nodes.hil.fault_judge import Body, first_naming
+from gen_nodes.hil.fault_judge import NAMERS, Body, first_naming
 from gen_nodes.ros.qos import latched
 from gen_nodes.types import Mode
 
@@ -22,6 +22,7 @@ MOVING = 0.02  # of the largest velocity limit: a joint that moves
 SETTLE_S = 20.0
 CLEAR_S = 10.0
 STEADY_S = 0.4
+ASK_AGAIN_S = 0.5
 RESET_S = 6.0
 LEASE_S = 30.0  # after which DDS forgets a process that was killed
 EPISODE = 'faults'
@@ -136,8 +137,17 @@ class Bench:
             self.rig.end_episode()
             self.rig.end(POLICY)
             self.sure(self.nobody_acts, LEASE_S, 'a policy that was killed is still announced')
+            self._calm_scene()
             self.puppet = Puppet(self.rig.operator, self.rig.spec)
             self.puppet.shift_s = self.step_ns / 1e9
+
+    def _calm_scene(self) -> None:
+        """The robot in its ready pose among balls that rest: a moving one pushes its fingers."""
+        operator = self.rig.operator
+        operator.deactivate(CONTROLLER)
+        operator.set_parameters('robot_emulator', {'task': 'reach'})
+        operator.trigger('robot_emulator/reset')
+        operator.activate(CONTROLLER)
 
     def nobody_acts(self) -> bool:
         """Whether the graph knows of no publisher of chunks."""
@@ -152,9 +162,6 @@ class Bench:
             self.rig.start(*missing)
         if self.puppet is not None and not self.puppet.running:
             self.puppet.start(self.rig.ear.position)
-        if self.rig.in_mode(Mode.STOPPED):
-            self.release()
-        self.sure(self.moves, SETTLE_S, 'the robot does not move')
         self._steady()
         if words and not self.until(lambda: not self.standing(words), CLEAR_S):
             said = self.standing(words)
@@ -163,19 +170,24 @@ class Bench:
 
     def _steady(self) -> None:
         """It has moved without an interruption for a while."""
-        since_s = time.monotonic()
+        since_s, asked_s = time.monotonic(), 0.0
 
         def steady() -> bool:
-            nonlocal since_s
+            nonlocal since_s, asked_s
+            now = time.monotonic()
             if not self.moves():
-                since_s = time.monotonic()
-            return time.monotonic() - since_s > STEADY_S
+                since_s = now
+            if self.rig.in_mode(Mode.STOPPED) and now - asked_s > ASK_AGAIN_S:
+                asked_s = now
+                self.rig.operator.request_soon('embodiment_controller/reset')
+            return now - since_s > STEADY_S
 
-        self.sure(steady, SETTLE_S, 'the robot does not move without interruptions')
+        self.sure(steady, SETTLE_S, 'the robot does not move, or not without interruptions')
 
     def standing(self, words: tuple[str, ...]):
         """A component that is bad at present and says the words; None where there is none."""
-        return first_naming(words, self.rig.ear.standing())
+        remarks = (remark for remark in self.rig.ear.standing() if remark.node in NAMERS)
+        return first_naming(words, remarks)
 
     def moves(self) -> bool:
         """Whether chunks are played and move some joint."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from gen_nodes.cli.clock_step import ClockStep
 from gen_nodes.cli.hil_fault_bench import Bench
 from gen_nodes.cli.hil_trial import try_fault
-from gen_nodes.cli.rig import Rig
-from gen_nodes.errors import RequirementError
+from gen_nodes.cli.rig import POLICY, Rig
+from gen_nodes.errors import GenError, RequirementError
 from gen_nodes.hil.fault_judge import Row
 from gen_nodes.hil.fault_list import Fault
 from gen_nodes.hil.variants import with_wrench_limit
@@ -32,14 +33,8 @@ def inject(
     except RequirementError as error:
         why_not = str(error)
     policy = any(fault.needs == 'policy' for fault in faults)
-    with Rig(
-        robot,
-        out,
-        policy=policy,
-        announce=announce,
-        environment=clock.environment if clock else {},
-        parameters=FOLLOWED,
-    ) as rig:
+    environment = clock.environment if clock else {}
+    with running(robot, out, announce, environment, policy) as rig:
         bench = Bench(rig, clock, why_not)
         try:
             yield from tried(bench, faults)
@@ -47,11 +42,46 @@ def inject(
             bench.close()
 
 
+@contextmanager
+def running(
+    robot: str,
+    out: Path,
+    announce: Callable[[str], None],
+    environment: Mapping[str, str],
+    policy: bool,
+) -> Iterator[Rig]:
+    """The rig; where the policy that ships cannot drive this robot, without it."""
+
+    def rig(policy: bool) -> Rig:
+        return Rig(
+            robot,
+            out,
+            policy=policy,
+            announce=announce,
+            environment=environment,
+            parameters=FOLLOWED,
+        )
+
+    wanted = rig(policy)
+    try:
+        wanted.__enter__()
+    except GenError as error:
+        if not policy or POLICY not in dict(wanted.deaths):
+            raise
+        announce(f'the policy does not run, a puppet takes its part: {error}')
+        wanted = rig(False).__enter__()
+    try:
+        yield wanted
+    finally:
+        wanted.__exit__()
+
+
 def tried(bench: Bench, faults: list[Fault]) -> Iterator[Row]:
     """Every fault on one bench."""
-    if any(fault.needs == 'policy' for fault in faults):
+    real = POLICY in bench.nodes
+    if real:
         bench.use_policy()
     for fault in faults:
-        if fault.needs != 'policy' and bench.puppet is None:
+        if bench.puppet is None and not (real and fault.needs == 'policy'):
             bench.use_puppet()
         yield try_fault(bench, fault)

@@ -23,6 +23,7 @@ EARLY_NS = NS // 100  # a control tick notices at its deadline, which is a littl
 STEPPED_NS = 5 * NS  # a stamp so far from its arrival comes from a stepped clock
 SILENT_NS = NS // 2  # heartbeats come ten times a second: a longer silence is noticed
 FASTER = 1.02  # than the velocity limit between two commands: a jump
+NAMERS = ('sensor_aggregator', 'harmonic_policy', 'embodiment_controller', 'data_recorder')
 MOVED = 2e-3  # [rad or m] of a robot that does not stand
 
 
@@ -325,10 +326,10 @@ def _stands_s(body: Body, moments: Moments, record: Record) -> float | None:
 
 
 def naming(fault: Fault, record: Record, cause_ns: int) -> Remark | None:
-    """The first diagnostic after the cause that names it. What the emulator says does not count:
-    it was told.
+    """The first diagnostic after the cause that names it. What the emulator and intruders say does
+    not count.
     """
-    remarks = (r for r in record.complaints(cause_ns) if r.node != 'robot_emulator')
+    remarks = (r for r in record.complaints(cause_ns) if r.node in NAMERS)
     return first_naming(fault.words, remarks) if fault.words else None
 
 

@@ -27,8 +27,9 @@ class Fault:
 
     words: all of them must stand in one WARN or ERROR on /diagnostics, in lower case; none: nothing
     is wrong enough to be named. lasts_s: at least so long until it is mended. refuses: while it
-    lasts, a reset must be refused. needs: 'policy', or the type of a stream that the robot must
-    have ('camera': a required one).
+    lasts, a reset must be refused. needs: what the robot must have for it: 'policy' (the real one,
+    where the one that ships can drive the robot), 'safety' (a topic by which it forbids motion), or
+    a stream of this type ('camera': a required one).
     """
 
     name: str

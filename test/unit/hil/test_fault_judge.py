@@ -37,8 +37,10 @@ def word(ms: int, mode: Mode, since_ms: int = 0, shift_ns: int = 0) -> Word:
     return Word(ms * MS + MS, state)
 
 
-def remark(ms: int, cause: str = 'this is Why', level: int = 2) -> Remark:
-    return Remark(ms * MS, 'node', 'component', level, cause, 'do this')
+def remark(
+    ms: int, cause: str = 'this is Why', level: int = 2, node: str = 'data_recorder'
+) -> Remark:
+    return Remark(ms * MS, node, 'component', level, cause, 'do this')
 
 
 def measured(ms: int, q: float) -> Measured:
@@ -84,7 +86,11 @@ def test_a_stop_in_time_that_is_named_and_left_as_it_must_be_is_ok():
     assert (row.detected_s, row.stopped_s, row.periods_to_stop) == (0.2, 0.3, 1.0)
     assert (row.commands_after_stop, row.diagnosed_s) == (0, 0.4)
     assert row.resume_jump_rad == 0.0
-    assert (row.mode, row.reason, row.cause) == ('STOPPED', 'why', 'node: component: this is Why')
+    assert (row.mode, row.reason, row.cause) == (
+        'STOPPED',
+        'why',
+        'data_recorder: component: this is Why',
+    )
 
 
 def test_detection_is_when_the_cause_was_noticed_not_when_it_was_told():
@@ -129,6 +135,11 @@ def test_the_other_mode_is_not_ok():
 def test_a_name_before_the_cause_or_too_late_is_not_ok(remarks, note):
     row = judge(STOP, BODY, RESET, replace(stopped(), remarks=remarks))
     assert not row.ok and note in row.note
+
+
+def test_what_the_emulator_says_of_its_own_fault_names_nothing():
+    told = replace(stopped(), remarks=(remark(1400, node='robot_emulator'),))
+    assert 'no diagnostic says why' in judge(STOP, BODY, RESET, told).note
 
 
 def test_a_resume_away_from_what_is_measured_is_not_ok():
