@@ -90,6 +90,7 @@ class Envelope:
         self._full_lower, self._full_upper = limits.full_speed()
         self._differences, self._sizes = np.empty((2, 3, limits.n))
         self._checks = np.empty((6, limits.n), dtype=bool)
+        self._half_peak = 0.5 / (PLAN_JERK * limits.jerk)
         self._hard = 0.99 * PLAN_ACCELERATION * limits.acceleration
         self._told = [[f'{name}:{kind}' for kind in KINDS] for name in limits.names]
 
@@ -283,9 +284,11 @@ class Envelope:
         free = reachable[0] & reachable[1] & reachable[2]
         free &= self._on_reference | self._stays(rate, step, bend)
         h = DIRECT * self.period_s
-        if shares is not None:
-            most = h * self.limits.velocity
-            free &= (step <= shares.up * most) & (step >= -shares.down * most)
+        if shares is not None:  # also by the speed that is left over once acceleration is unbent
+            v, a = (step + 0.5 * bend) * (1 / self.period_s), bend * (1 / self.period_s**2)
+            peak = v + a * np.abs(a) * self._half_peak
+            most, fastest, slowest = self.limits.velocity, np.maximum(v, peak), np.minimum(v, peak)
+            free &= (fastest <= shares.up * most) & (slowest >= -shares.down * most)
         if self.limits.bounds is not None:
             up, down = self.limits.bounds.speeds(np.stack([self._state.p, target]))
             free &= (step <= up.min(axis=0) * h) & (step >= -down.min(axis=0) * h)

@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from gen_nodes.robot import EstopSpec, WrenchLimit
 
 SILENT_S = 0.5  # five heartbeats
-RESTART_S = 2.0  # after which an older process of the same name is taken for gone
 
 
 @dataclass
 class _Node:
-    """What was heard of one node: newest heartbeat, its arrival [steady ns], earlier processes."""
+    """What was heard of one node: newest heartbeat, its arrival [steady ns], instances before."""
 
     heartbeat: Heartbeat | None = None
     arrival_ns: int = 0
-    former: dict[int, int] = field(default_factory=dict)  # instance -> replaced at [steady ns]
+    former: set[int] = field(default_factory=set)
 
 
 class StackWatch:
@@ -49,7 +48,7 @@ class StackWatch:
         if before is not None and before.instance != heartbeat.instance:
             if heartbeat.instance in node.former:
                 return _twin(heartbeat)
-            node.former[before.instance] = steady_ns
+            node.former.add(before.instance)
         node.heartbeat, node.arrival_ns = heartbeat, steady_ns
         return None
 

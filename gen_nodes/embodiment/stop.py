@@ -65,7 +65,6 @@ class Stop:
         self._given = given = ruckig.InputParameter(limits.n)
         given.control_interface = ruckig.ControlInterface.Velocity
         given.synchronization = ruckig.Synchronization.No
-        given.max_velocity = (PLAN_VELOCITY * limits.velocity).tolist()
         given.max_acceleration = (PLAN_ACCELERATION * limits.acceleration).tolist()
         given.max_jerk = (PLAN_JERK * limits.jerk).tolist()
         given.current_position = given.target_velocity = [0.0] * limits.n

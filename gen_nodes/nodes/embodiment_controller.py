@@ -111,7 +111,7 @@ class EmbodimentController(GenNode):
         ]
         self._reports = ControlReports(self.diagnostics, self._core.period_s)
         self._intruders = self._intruders_of(spec)
-        self._timers = [
+        self._own_timers = [
             self.create_timer(REPORT_PERIOD_S, self._report),
             self.create_timer(INTRUDER_PERIOD_S, self._look_for_intruders),
         ]
@@ -162,7 +162,7 @@ class EmbodimentController(GenNode):
     def cleanup(self) -> None:
         if self._core is None:
             return
-        for timer in self._timers:
+        for timer in self._own_timers:
             self.destroy_timer(timer)
         self._inputs.destroy()
         if self._paths is not None:
@@ -258,6 +258,8 @@ class EmbodimentController(GenNode):
                 )
         elif self._paths is not None:
             problem = '; '.join(self._paths.troubles)
+        if self._foreign and not self._intruders.unheard('action_chunk'):
+            self._foreign = ''  # it has gone
         left_out = (*self._inputs.left_out, *(self._paths.left_out if self._paths else ()))
         self._reports.driver(problem or self._foreign, left_out)
 

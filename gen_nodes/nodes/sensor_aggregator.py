@@ -37,6 +37,8 @@ CONTROLLER = 'embodiment_controller'
 QUEUE = 16  # images waiting for the decoder
 DEPTH_S = 0.5  # what waited longer in the middleware would be too late anyway
 REPORT_PERIOD_S = 0.2
+LOOK_BACK_S, SPOILED_SHARE = 0.5, 0.2
+HARMLESS = ('decimated', 'repeated', 'clock set back')  # drops that say nothing against a sensor
 REMIND_S = 10.0  # of messages that cannot be decoded
 
 PARAMETERS = (
@@ -96,6 +98,8 @@ class SensorAggregator(GenNode):
 
     def activate(self) -> None:
         self._core = Aggregator(self._spec)
+        self._before: dict[str, tuple[int, dict[str, int]]] = {}  # received and dropped, by stream
+        self._spoiled: dict[str, list[str]] = {}  # reasons for which much is dropped
         self._queue: Queue[tuple[Route, bytes, int]] = Queue(QUEUE)
         self._running = self._active = True
         self._thread = start_thread(self._decode_images, 'images')
@@ -209,6 +213,23 @@ class SensorAggregator(GenNode):
         else:
             self.diagnostics.ok('controller', 'is there, or has not been heard')
 
+    def _live(self, h: StreamHealth, values: dict[str, str]) -> Status:
+        """Live, unless much of what came lately had to be dropped."""
+        received, dropped = self._before.get(h.stream, (0, {}))
+        came = h.received - received
+        if came >= self._spec.streams[h.stream].rate_hz * LOOK_BACK_S:
+            self._before[h.stream] = h.received, dict(h.dropped)
+            self._spoiled[h.stream] = [
+                reason
+                for reason, count in h.dropped.items()
+                if reason not in HARMLESS and count - dropped.get(reason, 0) > SPOILED_SHARE * came
+            ]
+        spoiled = self._spoiled.get(h.stream)
+        if not spoiled:
+            return Status(Level.OK, 'is live', values=values)
+        cause = f'is live, but much of it is dropped: {", ".join(spoiled)}'
+        return Status(Level.WARN, cause, "check the sensor's driver and its clock", values)
+
     def _status(self, h: StreamHealth) -> Status:
         spec = self._spec.streams[h.stream]
         values = {
@@ -220,7 +241,7 @@ class SensorAggregator(GenNode):
             **{f'dropped {reason}': str(count) for reason, count in h.dropped.items()},
         }
         if h.state == StreamState.LIVE:
-            return Status(Level.OK, 'is live', values=values)
+            return self._live(h, values)
         level = Level.ERROR if spec.required else Level.WARN
         topics = ', '.join(spec.topics.values())
         if h.state == StreamState.FAULTY:

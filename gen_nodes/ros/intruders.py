@@ -7,7 +7,7 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind
+from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 
 
 class Intruders:
@@ -33,6 +33,11 @@ class Intruders:
             if len(names) > 1:
                 return f"'{topic}' is published by both {names[0]} and {names[1]}"
         return ''
+
+    def unheard(self, topic: str) -> bool:
+        """Whether a publisher of `topic` offers less than a reliable subscription asks for."""
+        found = self._node.get_publishers_info_by_topic(topic)
+        return any(one.qos_profile.reliability != ReliabilityPolicy.RELIABLE for one in found)
 
     def _names(self, topic: str) -> list[str]:
         found = self._node.get_publishers_info_by_topic(topic)

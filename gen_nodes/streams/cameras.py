@@ -5,6 +5,7 @@ resolution.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,7 +67,11 @@ class CameraLane(Lane):
         super().forget_order()
         if count:
             self.drop('clock set back', count)
+        intrinsics, poses = self.intrinsics, self.poses
         self.forget_pieces()
+        # Both may have been said once and for all; an old pose holds for whatever comes next.
+        self.intrinsics = intrinsics
+        self.poses = [replace(pose, capture_ns=0) for pose in poses[-1:]]
 
     def offer(self, sample: Sample) -> str | None:
         """Take a piece of a capture, or a whole one at any resolution, or say why not."""

@@ -1,6 +1,9 @@
 """The base of every node: parameters, transitions, diagnostics."""
 
+import ast
+import importlib
 import time
+from pathlib import Path
 
 import pytest
 from lifecycle_msgs.srv import GetState
@@ -8,10 +11,12 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.clock import ClockType
+from rclpy.lifecycle import LifecycleNode
 
 from gen_nodes.errors import ConfigError, RequirementError
 from gen_nodes.ros.diagnostics import Level, Status
 from gen_nodes.ros.episodes import hear_episodes
+from gen_nodes.ros.graph import START_ORDER
 from gen_nodes.ros.lifecycle import GenNode
 from gen_nodes.ros.messages_rclpy import message_class
 from gen_nodes.ros.parameters import Parameter
@@ -206,3 +211,38 @@ def test_a_jump_of_the_ros_clock_is_noticed_and_reported(rig, statuses):
     rig.until(
         lambda: any('jumped by +10.0' in cause for _, cause, _ in statuses(heard, 'clock')), 1.0
     )
+
+
+@pytest.mark.parametrize('name', START_ORDER)
+def test_no_node_takes_a_name_that_rclpy_uses_for_its_own(rig, name):
+    """Such an attribute would replace, for instance, the list of timers that rclpy fires."""
+    rig.start(Example)
+    bare = LifecycleNode('bare')
+    taken = set(vars(bare))
+    bare.destroy_node()
+    source = Path(importlib.import_module(f'gen_nodes.nodes.{name}').__file__).read_text()
+    own = {
+        target.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and ast.unparse(target.value) == 'self'
+    }
+    assert not own & taken
+
+
+def test_it_says_ten_times_a_second_whether_it_is_fit_and_at_once_when_that_changes(rig):
+    node = rig.start(Example)
+    heard = rig.listen('gen_stack/msg/Heartbeat', 'heartbeat')
+    rig.spin(1.0)
+    own = [beat for beat in heard if beat.node == 'example' and beat.fit]
+    assert 8 <= len(own) <= 13
+    assert len({beat.instance for beat in own}) == 1
+    node.pulse.unfit('blind', 'mend it')
+    rig.until(lambda: heard[-1].cause == 'blind', 0.05)
+    assert (heard[-1].fit, heard[-1].next_step) == (False, 'mend it')
+    since = heard[-1].since
+    rig.spin(0.3)
+    assert heard[-1].since == since
+    node.trigger_deactivate()
+    rig.until(lambda: heard[-1].cause == 'is not active', 0.2)

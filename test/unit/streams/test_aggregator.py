@@ -255,6 +255,18 @@ def test_a_clock_set_back_starts_order_anew() -> None:
     assert [s.capture_ns for s in seen(core, back + TICK, 'joint_states')] == [back]
 
 
+@pytest.mark.parametrize('step_s', [-10, 10])
+def test_what_a_camera_says_once_outlives_a_step_of_the_clock(step_s) -> None:
+    core = Aggregator(SPEC)
+    offer(core, *pieces(picture(START)))
+    core.clock_stepped()
+    later = START + step_s * 1000 * MS
+    _, _, depth, colour = pieces(picture(later))
+    offer(core, depth, colour)
+    (sample,) = seen(core, later + TICK, 'front')
+    assert sample.capture_ns == later
+
+
 def test_other_streams_values_must_be_finite() -> None:
     core = Aggregator(SPEC)
     assert (
