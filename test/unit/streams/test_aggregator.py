@@ -261,10 +261,9 @@ def test_what_a_camera_says_once_outlives_a_step_of_the_clock(step_s) -> None:
     offer(core, *pieces(picture(START)))
     core.clock_stepped()
     later = START + step_s * 1000 * MS
-    _, _, depth, colour = pieces(picture(later))
-    offer(core, depth, colour)
-    (sample,) = seen(core, later + TICK, 'front')
-    assert sample.capture_ns == later
+    for capture in (later, later + 33 * MS):  # the first may be given up for the step
+        offer(core, *pieces(picture(capture))[2:])
+    assert [s.capture_ns for s in seen(core, later + 70 * MS, 'front')][-1] == later + 33 * MS
 
 
 def test_other_streams_values_must_be_finite() -> None:
