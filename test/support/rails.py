@@ -9,34 +9,35 @@ import numpy as np
 
 from gen_nodes.embodiment.collision_pairs import Watched
 from gen_nodes.embodiment.collision_shapes import Shapes
-from gen_nodes.robot import load_robot
+from gen_nodes.robot import RobotSpec, load_robot
 
-NAMES, RADIUS = ('left', 'right', 'up'), 0.1
+RADIUS = 0.1
 BALL = f'<collision><geometry><sphere radius="{RADIUS}"/></geometry></collision>'
-AXES, ORIGINS = ('1 0 0', '1 0 0', '0 0 1'), ('-1 0 0', '1 0 0', '-1 0 1')
-URDF = '\n'.join(
-    [
-        '<robot name="rails"><link name="base_link"/>',
-        *(
-            f'<link name="{name}">{BALL}</link>'
-            f'<joint name="{name}" type="prismatic"><parent link="base_link"/>'
-            f'<child link="{name}"/><origin xyz="{origin}"/><axis xyz="{axis}"/>'
-            '<limit lower="-9" upper="9" velocity="1" effort="1"/></joint>'
-            for name, axis, origin in zip(NAMES, AXES, ORIGINS, strict=True)
-        ),
-        '</robot>',
-    ]
-)
 _ARM = load_robot('ur5e')
 _RAIL = replace(_ARM.joints[0], type='prismatic', lower=-9.0, upper=9.0)
-SPEC = replace(
-    _ARM,
-    urdf_xml=URDF,
-    joints=tuple(replace(_RAIL, name=name) for name in NAMES),
-    base_frame='base_link',
-    ready=np.zeros(3),
-    fences=(),
-)
+
+
+def on_rails(**rails: tuple[str, str]) -> RobotSpec:
+    """A robot of balls that slide along an axis (first) from an origin (second)."""
+    parts = [
+        f'<link name="{name}">{BALL}</link>'
+        f'<joint name="{name}" type="prismatic"><parent link="base_link"/>'
+        f'<child link="{name}"/><origin xyz="{origin}"/><axis xyz="{axis}"/>'
+        '<limit lower="-9" upper="9" velocity="1" effort="1"/></joint>'
+        for name, (axis, origin) in rails.items()
+    ]
+    return replace(
+        _ARM,
+        urdf_xml='\n'.join(['<robot name="r"><link name="base_link"/>', *parts, '</robot>']),
+        joints=tuple(replace(_RAIL, name=name) for name in rails),
+        base_frame='base_link',
+        ready=np.zeros(len(rails)),
+        fences=(),
+    )
+
+
+SPEC = on_rails(left=('1 0 0', '-1 0 0'), right=('1 0 0', '1 0 0'), up=('0 0 1', '-1 0 1'))
+NAMES = SPEC.joint_names
 SHAPES = Shapes(SPEC)
 PAIRS = np.array([[0, 1], [0, 2]])
 SHAPES.watch(PAIRS)

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rails import SHAPES, SPEC, WATCHED, Path, gap, place
+from rails import SHAPES, SPEC, WATCHED, Path, gap, on_rails, place
 from solids import Braking
 
 from gen_nodes.embodiment.collision import LEEWAY, NOISE, SLOWEST, Collision, collision_of
+from gen_nodes.embodiment.collision_pairs import Watched
+from gen_nodes.embodiment.collision_shapes import Shapes
 from gen_nodes.safety import CollisionSpec, Fence
 
 VELOCITY = np.array([2.0, 1.0, 1.0])
@@ -20,6 +22,7 @@ NEAR = {'abs': 5e-6}  # distances are told 2e-6 m too small
 def at(distance: float, **changes) -> tuple[Collision, np.ndarray]:
     """Begun with left and right so far apart, and up far away from both."""
     collision = Collision(SHAPES, replace(WATCHED, **changes), VELOCITY)
+    assert collision.refused == ''
     collision.start(place(distance))
     return collision, place(distance)
 
@@ -148,6 +151,38 @@ def test_where_nothing_may_be_near_nothing_is_measured():
     collision.accept(place(0.4))
     assert collision.ceilings(place(0.4)) is None
     assert collision.nearest()[1] == pytest.approx(0.2, **NEAR)
+
+
+def test_where_two_pass_each_other_no_direction_is_known_so_both_are_slowed_both_ways():
+    spec = on_rails(one=('1 0 0', '-1 0 0'), other=('1 0 0', '1 0.24 0'), up=('0 0 1', '0 0 3'))
+    shapes, pairs = Shapes(spec), np.array([[0, 1]])
+    motion, names = shapes.motion(pairs), ('one and other',)
+    collision = Collision(shapes, Watched(pairs, motion, np.full(1, SLOW), names, 0.01), VELOCITY)
+    abreast = np.array([1.0, -1.0, 0.0])  # 0.04 m apart, at the least distance there is
+    collision.start(abreast)
+    share = (0.04 - LIMIT) / (SLOW - LIMIT)
+    up, down = collision.ceilings(abreast)
+    assert up == pytest.approx([share, share, 1.0], abs=1e-3)
+    assert down == pytest.approx([share, share, 1.0], abs=1e-3)
+
+
+def test_among_many_pairs_the_near_one_is_judged_as_if_alone():
+    crowd = {f'other{i}': ('1 0 0', f'{2 + i} 0 0') for i in range(14)}
+    spec = on_rails(left=('1 0 0', '-1 0 0'), right=('1 0 0', '1 0 0'), **crowd)
+    shapes, pairs = Shapes(spec), np.array([[0, i] for i in range(1, 16)])
+    names = tuple(f'left and {i}' for i in range(1, 16))
+    watched = Watched(pairs, shapes.motion(pairs), np.full(15, SLOW), names, 0.01)
+    collision, q, first = Collision(shapes, watched, np.ones(16)), np.zeros(16), np.eye(16)[0]
+    q[0] = 1.8 - 0.04  # from right
+    collision.start(q)
+    up, down = collision.ceilings(q)
+    assert up[0] == pytest.approx((0.04 - LIMIT) / (SLOW - LIMIT), abs=1e-3)
+    assert (up[1:] == 1.0).all()
+    assert (down == np.where(np.arange(16) == 1, up[0], 1.0)).all()
+    assert stops(collision, q, (0.04 - LIMIT - 1e-4) * first)
+    assert not stops(collision, q, (0.04 - LIMIT + 1e-4) * first)
+    assert stops(collision, q, -0.3 * first)
+    assert not stops(collision, q, 3.0 * first)
 
 
 def test_a_wider_slow_zone_begins_earlier():

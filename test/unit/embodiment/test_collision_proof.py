@@ -96,6 +96,15 @@ def test_a_proof_gives_up_when_too_much_would_have_to_be_measured(pairs, clear):
     assert tried.holds() == clear
 
 
+def test_many_pairs_are_measured_only_where_balls_around_them_do_not_settle_it():
+    far = proof(together(0.5), rows=(0,) * 13, here=0.5)
+    assert far.holds()
+    assert far._looks == MOST_LOOKS
+    near = proof(together(FLOOR + 0.0064), rows=(0,) * 13, here=0.0164)
+    assert not near.holds()
+    assert -13 <= near._looks < 0
+
+
 def test_a_proof_that_gave_up_names_the_nearest_pair():
     q = place(FLOOR + 0.0064, 0.013)
     stop = Path(lambda f: q + 0.1 * f * (LEFT + RIGHT), 0.2 * np.ones(3))

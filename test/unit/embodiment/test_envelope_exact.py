@@ -488,7 +488,7 @@ class Wall:
 
     def __init__(self, most: float = np.inf, share: np.ndarray | None = None) -> None:
         self.most, self.share = most, share
-        self.begun, self.taken, self.asked = [], [], []
+        self.begun, self.taken, self.asked, self.refused = [], [], [], ''
 
     def start(self, q_N):
         self.begun.append(q_N.copy())
@@ -496,7 +496,9 @@ class Wall:
     def proves(self, q_N, reach_N, stop):
         places = stop(np.linspace(0, 1, 9))
         self.asked.append((q_N.copy(), reach_N.copy(), places))
-        return bool((places[:, 0] <= self.most).all())
+        clear = bool((places[:, 0] <= self.most).all())
+        self.refused = '' if clear else 'a and the wall'
+        return clear
 
     def ceilings(self, q_N):
         return None if self.share is None else (self.share, ONE)
@@ -535,6 +537,7 @@ def test_what_no_stop_stays_clear_of_is_not_approached_and_told_for_all_joints()
     places, active = go(envelope, np.array([1.0, 0.2]), 300)
     assert 0.4 < places[:, 0].max() <= 0.5
     assert active[-1] == ('a:clearance', 'b:clearance')
+    assert envelope.nearest == ('a and the wall', 0.5)
     assert sizes(places).max() <= 1 + 1e-9
     back, active = go(envelope, NONE, 300)
     assert back[-1] == pytest.approx(NONE)
