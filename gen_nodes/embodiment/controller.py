@@ -311,7 +311,8 @@ class ControllerCore:
             self._hold(finding, now_ns)
         elif self._mode != Mode.STOPPED:
             return self._run(now_ns, steady_ns)
-        if not self._commanding or (self._mode == Mode.STOPPED and self.at_rest):
+        if self.at_rest:
+            self._commanding = False  # what comes next starts from what is measured then
             return None
         return self._sample(self._envelope.brake(), 0, now_ns)
 
@@ -319,7 +320,8 @@ class ControllerCore:
         """What keeps the controller from playing now, the gravest first."""
         envelope = self._envelope
         command = (envelope.position, envelope.velocity) if self._commanding else None
-        finding = self._watches.finding(command, steady_ns) or self._no_chunk(now_ns, steady_ns)
+        finding = self._watches.finding(command, steady_ns, self._engaged)
+        finding = finding or self._no_chunk(now_ns, steady_ns)
         if finding is None and command is None:
             finding = self._watches.states.motion(steady_ns)
         return finding
@@ -343,15 +345,14 @@ class ControllerCore:
         return None
 
     def _hold(self, finding: Finding, now_ns: int) -> None:
-        mode = Mode.HOLDING if self._commanding else Mode.WAITING
+        mode = Mode.HOLDING if self._engaged else Mode.WAITING
         self._set(mode, finding.reason, finding.next_step, finding.since_ns or now_ns)
 
     def _run(self, now_ns: int, steady_ns: int) -> CommandSample:
         """Follow the curve; joints that it does not name stay where they were last wanted."""
         measured = self._watches.states.position
         if not self._commanding:
-            self._envelope.start(measured)
-            self._commanding = True
+            self._begin(measured)
         if self._mode != Mode.RUNNING:
             self._wanted = self._envelope.position.copy()
             self._set(Mode.RUNNING, '', '', now_ns)
@@ -363,6 +364,20 @@ class ControllerCore:
         self._wanted[curve.columns], rate[curve.columns] = curve.at(now_ns)
         step = self._envelope.follow(self._wanted, rate, self._share(steady_ns))
         return self._sample(step, curve.sequence, now_ns)
+
+    def _begin(self, measured: np.ndarray) -> None:
+        """Command from the measured position on; slowly at first after a stop, and where the robot
+        does not stand any more where a hold had left it.
+        """
+        if self._mode == Mode.HOLDING and self._watches.states.elsewhere(self._envelope.position):
+            self._ramping, self._resumed_ns = True, None
+        self._envelope.start(measured)
+        self._commanding = True
+
+    @property
+    def _engaged(self) -> bool:
+        """It has commanded since it last waited: the robot is in the middle of something."""
+        return self._mode in (Mode.RUNNING, Mode.HOLDING)
 
     def _share(self, steady_ns: int) -> float:
         """Share of the velocity limits: the operator's choice, and after a stop a ramp up to it."""

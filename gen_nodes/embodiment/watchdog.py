@@ -176,6 +176,10 @@ class StateWatch:
             latch=True,
         )
 
+    def elsewhere(self, command: np.ndarray) -> bool:
+        """Whether the robot stands clearly elsewhere than where it was commanded to, (N,)."""
+        return bool((np.abs(self.position - command) > self._unmoved).any())
+
     def motion(self, steady_ns: int) -> Finding | None:
         """Hold while a robot that is not commanded moves: whoever moves it comes first."""
         if self._stood is not None and steady_ns - self._stood[0] >= STANDS_S * NS:

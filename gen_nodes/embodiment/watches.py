@@ -89,15 +89,15 @@ class Watches:
         return jump
 
     def finding(
-        self, command: tuple[np.ndarray, np.ndarray] | None, steady_ns: int
+        self, command: tuple[np.ndarray, np.ndarray] | None, steady_ns: int, engaged: bool
     ) -> Finding | None:
         """What keeps the robot from moving now. command: position and velocity (N,) last commanded,
-        None where nothing is.
+        None where nothing is. engaged: the robot is in the middle of something.
         """
         return (
             self._apart(command, steady_ns)
             or self.estop.stands(steady_ns)
-            or self._silence(command is not None, steady_ns)
+            or self._silence(engaged, steady_ns)
             or self._unspoken(steady_ns)
             or self.stack.finding(steady_ns)
         )
@@ -116,9 +116,9 @@ class Watches:
             return None
         return self._follow.check(command[0], self.states.position, steady_ns)
 
-    def _silence(self, commanding: bool, steady_ns: int) -> Finding | None:
+    def _silence(self, engaged: bool, steady_ns: int) -> Finding | None:
         silent = self.states.silence(steady_ns)
-        if silent is not None and silent.latch and not commanding:
+        if silent is not None and silent.latch and not engaged:
             return Finding(
                 silent.reason, 'restart the robot driver, check the network', latch=False
             )

@@ -93,10 +93,30 @@ def test_when_chunks_stop_the_curve_is_played_until_the_timeout_then_it_holds_an
     running.run(1.0, chunks=False)
     assert running.state.mode == Mode.HOLDING
     assert running.state.reason == 'action chunks are stale'
-    assert (running.commands[-1].values == running.commands[-2].values).all()
+    assert running.commands[-60:] == [None] * 60  # once at rest nothing more is sent
+    last = [command for command in running.commands if command is not None][-2:]
+    assert (last[0].values == last[1].values).all()
+    assert_smooth(running)
     running.run(0.5)
     assert running.state.mode == Mode.RUNNING
     assert_smooth(running)
+
+
+def test_after_a_hold_it_goes_on_from_where_the_robot_is_measured_slowly_if_that_is_elsewhere(
+    running,
+):
+    running.run(1.0, chunks=False)
+    running.commands.clear()
+    for _ in range(40):
+        running.q = running.q + 0.003 * np.eye(SPEC.n)[0]
+        running.step(chunks=False)
+    running.run(0.3, chunks=False)
+    stood = running.q
+    running.run(0.5)
+    p = running.settled_positions()
+    assert np.abs(p[0] - stood).max() < 1e-3
+    fastest = np.abs(np.diff(p, axis=0)).max() * SPEC.control.rate_hz
+    assert 0.05 * SPEC.velocity[0] < fastest <= 0.35 * SPEC.velocity[0]
 
 
 def test_a_chunk_that_ends_early_holds_at_its_end(running):

@@ -17,7 +17,7 @@ WATCH = WatchConfig(state_timeout_s=0.0, chunk_timeout_s=0.0)
 @pytest.mark.parametrize(
     'sentence',
     [
-        f'| joint states | silent for {WATCH.state_lost_s:g} s while commanding |',
+        f'| joint states | silent for {WATCH.state_lost_s:g} s while running or holding |',
         f'| {WATCH.jump:g} rad ({WATCH.jump / 10:g} m) beyond what the velocity limit allows |',
         f'| {WATCH.divergence:g} rad ({WATCH.divergence / 10:g} m), '
         f'plus {WATCH.divergence_lag_s:g} s at the fastest recent command, '

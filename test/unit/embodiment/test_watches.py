@@ -60,13 +60,13 @@ def watches() -> Watches:
 
 def test_what_has_not_spoken_is_named_one_after_the_other_until_all_have(watches):
     def reason() -> str:
-        found = watches.finding(None, 10 * MS)
+        found = watches.finding(None, 10 * MS, False)
         assert not found.latch
         return found.reason
 
     assert reason() == 'no joint state yet'
     watches.joint_state(state(10), 10 * MS)
-    assert watches.finding(None, 10 * MS) == Finding(
+    assert watches.finding(None, 10 * MS, False) == Finding(
         "no word yet from safety topic '/brakes'",
         'start the robot driver; see that it publishes this topic, reliably',
         False,
@@ -80,7 +80,7 @@ def test_what_has_not_spoken_is_named_one_after_the_other_until_all_have(watches
     watches.wrench.offer(WEAK, WEAK, 10 * MS)
     assert reason() == 'eyes has not been heard'
     watches.heartbeat(beat(), 10 * MS)
-    assert watches.finding(None, 10 * MS) is None
+    assert watches.finding(None, 10 * MS, False) is None
 
 
 def test_the_wrench_may_be_as_late_as_its_stream(watches):
@@ -98,7 +98,7 @@ def test_no_wrench_is_awaited_where_none_limits(spec, config):
     watches = make(spec, config)
     all_speak(watches, 0)
     assert watches.wrench is None
-    assert watches.finding(None, 0) is None
+    assert watches.finding(None, 0, False) is None
     assert watches.forbidden(0) is None
     watches.restart(0, 0)
     assert watches.wrench is None
@@ -109,21 +109,22 @@ def test_a_divergence_comes_before_the_estop_and_that_before_silence(watches):
     away = SPEC.ready + 0.3, STILL
     for ms in range(0, 400, 100):
         watches.joint_state(state(ms), ms * MS)
-        found = watches.finding(away, ms * MS)
+        found = watches.finding(away, ms * MS, True)
     assert 'away from its command' in found.reason
     watches.estop.offer(True, 300 * MS)
-    assert 'away from its command' in watches.finding(away, 300 * MS).reason
-    assert watches.finding(None, 600 * MS).reason == 'the e-stop is pressed'
+    assert 'away from its command' in watches.finding(away, 300 * MS, True).reason
+    assert watches.finding(None, 600 * MS, False).reason == 'the e-stop is pressed'
     watches.estop.offer(False, 600 * MS)
-    assert watches.finding(None, 600 * MS).reason == 'joint states are stale'
+    assert watches.finding(None, 600 * MS, False).reason == 'joint states are stale'
 
 
-def test_joint_states_that_are_lost_latch_only_while_commanding(watches):
+def test_joint_states_that_are_lost_latch_only_while_running_or_holding(watches):
     all_speak(watches, 0)
     watches.estop.offer(False, 2001 * MS)
     here = SPEC.ready, STILL
-    assert watches.finding(here, 2001 * MS).latch
-    assert watches.finding(None, 2001 * MS) == Finding(
+    assert watches.finding(here, 2001 * MS, True).latch
+    assert watches.finding(None, 2001 * MS, True).latch
+    assert watches.finding(None, 2001 * MS, False) == Finding(
         'joint states silent for over 2 s', 'restart the robot driver, check the network', False
     )
 
@@ -134,7 +135,7 @@ def follow(watches: Watches, begin_ms: int, end_ms: int, gap: range = range(0)) 
     for ms in range(begin_ms, end_ms, 20):
         all_speak(watches, ms) if ms not in gap else watches.estop.offer(False, ms * MS)
         command = SPEC.ready + 2e-4 * (ms - begin_ms), STILL
-        found = watches.finding(command, ms * MS)
+        found = watches.finding(command, ms * MS, True)
         if found is not None and found.latch:
             return found
     return found
@@ -162,10 +163,10 @@ def test_after_a_reset_following_and_divergence_are_judged_anew(watches):
     watches.forget()
     assert follow(watches, 33 * 20, 33 * 20 + 400) is None
     away = SPEC.ready + 0.3, STILL
-    watches.finding(away, 33 * 20 * MS + 380 * MS)
+    watches.finding(away, 33 * 20 * MS + 380 * MS, True)
     watches.forget()
     all_speak(watches, 1300)
-    assert watches.finding(away, 1300 * MS) is None
+    assert watches.finding(away, 1300 * MS, True) is None
 
 
 def test_what_the_robot_forbids_is_kept_until_it_allows_it(watches):
@@ -230,7 +231,7 @@ def test_a_restart_forgets_all_but_what_the_robot_forbids(watches):
     watches.wrench.offer(STRONG, WEAK, 0)
     watches.restart(90_000 * MS, 0)
     assert watches.forbidden(0).reason == '/brakes: are closed'
-    assert watches.finding(None, 0).reason == 'no joint state yet'
+    assert watches.finding(None, 0, False).reason == 'no joint state yet'
     watches.safety('/brakes', True, '')
     assert watches.forbidden(0) is None
     assert watches.stack.finding(0).reason == 'eyes has not been heard'
@@ -251,10 +252,10 @@ def test_grippers_need_not_follow_and_sliding_joints_are_measured_in_tenths():
     held, slid = (x * np.eye(SPEC.n)[i] for i, x in ((1, 9.0), (0, 0.03)))
     for ms in range(0, 1000, 20):
         watches.joint_state(state(ms), ms * MS)
-        assert watches.finding((SPEC.ready + held * ms / 1000, STILL), ms * MS) is None
+        assert watches.finding((SPEC.ready + held * ms / 1000, STILL), ms * MS, True) is None
     for ms in range(1000, 1300, 100):
         watches.joint_state(state(ms), ms * MS)
-        found = watches.finding((SPEC.ready + held + slid, STILL), ms * MS)
+        found = watches.finding((SPEC.ready + held + slid, STILL), ms * MS, True)
     assert found.reason == f"'{slider.name}' is 0.030 away from its command"
 
 
@@ -264,5 +265,5 @@ def test_a_sliding_joint_that_does_not_follow_is_found_after_a_tenth_of_the_way(
     slide, found = 0.02 * np.eye(SPEC.n)[0], None
     for ms in range(0, 1000, 20):
         watches.joint_state(state(ms), ms * MS)
-        found = found or watches.finding((SPEC.ready + slide * ms / 1000, STILL), ms * MS)
+        found = found or watches.finding((SPEC.ready + slide * ms / 1000, STILL), ms * MS, True)
     assert f"'{BARE.joints[0].name}' does not follow" in found.reason
