@@ -296,7 +296,7 @@ class Bench:
             cause_ns,
             state,
             lags_of(part(max(first, cause_ns - round(LAGS_S * NS)), cause_ns)),
-            segments_of(commands, states, measured),
+            segments_of(self.spec, commands, states, measured),
             unheard(commands, states),
         )
 

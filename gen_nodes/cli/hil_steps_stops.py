@@ -44,9 +44,6 @@ def watchdogs(bench: Bench) -> Findings:
     timeout_s = bench.spec.control.chunk_timeout_s
     found = bench.interrupt(lambda: _fall_silent(bench), Mode.HOLDING)
     silent = stopped(bench, found, 'after the last chunk', timeout_s + periods_s(bench))
-    # while holding, the controller goes on sending where it stands
-    checks = tuple(c for c in silent.checks if c.what != 'commands after the stop')
-    silent = Findings(checks, silent.figures, silent.notes, silent.traces)
     return together(
         {'chunks cease': silent, 'chunks are back': _resumes(bench), 'malformed': malformed(bench)}
     )

@@ -16,8 +16,6 @@ from gen_nodes.hil.stated_limits import stated_limits
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
-RESTING = (Mode.STOPPED, Mode.WAITING, Mode.INACTIVE)  # no command, or only those of a brake
-COMMANDING = (Mode.RUNNING, Mode.HOLDING)
 RECENT_NS = NS // 10
 UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = (
@@ -26,60 +24,75 @@ OVERSHOOT = (
 
 
 def segments_of(
-    commands: Sequence[CommandSample], states: Sequence[ControllerState], measured: Track
+    spec: RobotSpec,
+    commands: Sequence[CommandSample],
+    states: Sequence[ControllerState],
+    measured: Track,
 ) -> list[Segment]:
     """Runs of commands, each from where the controller began to command until it ceased.
 
-    It begins anew, from what is measured, where it runs after it was stopped or waited; it then
-    took one of the joint states that came just before. From HOLDING it goes on where it was.
+    It ceases once what it commands has come to rest, in a stop and in a hold, and begins anew from
+    what is measured: one of the joint states that came just before.
     """
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
-    begins = [
+    runs = [
         int(np.searchsorted(stamps, state.stamp_ns))
         for before, state in pairwise([None, *states])
-        if state.mode == Mode.RUNNING and _rested(before, stamps, state.stamp_ns)
+        if state.mode == Mode.RUNNING and (before is None or before.mode != Mode.RUNNING)
     ]
+    begins = [row for row in runs if _rested(commands, row)]
     segments = []
     for number, (first, last) in enumerate(pairwise([0, *begins, len(stamps)])):
         if last > first:
             positions = np.array([c.values for c in commands[first:last]])
-            fresh = first in begins
-            start = nearest_start(measured, int(stamps[first]), positions[0])
-            segments.append(
-                Segment(number, start if fresh else positions[0], stamps[first:last], positions)
-            )
+            start = positions[0]
+            if first in begins:
+                start = start_of(spec, measured, int(stamps[first]), positions)
+            segments.append(Segment(number, start, stamps[first:last], positions))
     return segments
 
 
-def _rested(before: ControllerState | None, stamps: np.ndarray, began_ns: int) -> bool:
-    """Whether the controller gave no commands before it ran from `began_ns` on. before: its word
-    before that; without one, whether any command was heard shortly before tells.
+def _rested(commands: Sequence[CommandSample], row: int) -> bool:
+    """Whether what was commanded before a row had come to rest: the last command repeated the one
+    before it, which ends a run.
     """
-    if before is not None:
-        return before.mode in RESTING
-    return not ((stamps >= began_ns - RECENT_NS) & (stamps < began_ns)).any()
+    return row < 2 or np.array_equal(commands[row - 1].values, commands[row - 2].values)
 
 
 def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]) -> int:
-    """How many commands were published and not heard here: while it runs or holds, the controller
-    gives one per tick, and it tells its ticks. The check of limits means nothing where any is
-    missing.
+    """How many commands were published and not heard here: while it runs, the controller gives one
+    per tick, and it tells its ticks. The check of limits means nothing where any is missing.
     """
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
     missing = 0
     for before, after in pairwise(states):
-        if before.mode in COMMANDING and after.ticks > before.ticks:
-            between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
-            missing += max(after.ticks - before.ticks - int(between.sum()), 0)
+        if before.mode != Mode.RUNNING or after.ticks <= before.ticks:
+            continue
+        between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
+        surely = after.ticks - before.ticks - (after.mode != Mode.RUNNING)  # it may rest already
+        missing += max(surely - int(between.sum()), 0)
     return missing
 
 
-def nearest_start(measured: Track, stamp_ns: int, first_N: np.ndarray) -> np.ndarray:
-    """Of the joint states of the last 0.1 s, (N,), that from which the first command leads on."""
-    known = measured.between(stamp_ns - NS // 10, stamp_ns).position
+def start_of(
+    spec: RobotSpec, measured: Track, stamp_ns: int, positions_TxN: np.ndarray
+) -> np.ndarray:
+    """(N,) where a run of commands that begins at `stamp_ns` set out from: of the joint states of
+    the last 0.1 s that from which the first commands go on most gently. Which of them the
+    controller had taken nobody tells; from that one they keep the limits.
+    """
+    known = measured.between(stamp_ns - RECENT_NS, stamp_ns).position
     if not len(known):
-        return first_N
-    return known[np.abs(known - first_N).max(axis=1).argmin()]
+        return positions_TxN[0]
+    h = 1.0 / spec.control.rate_hz
+    limits = (spec.velocity * h, spec.acceleration * h**2, spec.jerk * h**3)
+
+    def effort(start: np.ndarray) -> float:
+        values = np.concatenate([np.repeat(start[None], 3, axis=0), positions_TxN[:3]])
+        steps = [np.abs(np.diff(values, k, axis=0)) / limits[k - 1] for k in (1, 2, 3)]
+        return max(float(step.max()) for step in steps)
+
+    return min(known, key=effort)
 
 
 def check_limits(spec: RobotSpec, segments: Sequence[Segment]) -> Verdict:
