@@ -586,6 +586,27 @@ def test_the_way_to_rest_begins_at_the_last_command(moving):
     assert (path.velocities[-1] == 0).all()
 
 
+@pytest.mark.parametrize('by', [0.0, 0.1])
+def test_after_a_hold_it_goes_on_slowly_only_if_it_was_moved_meanwhile(moving, by):
+    moving.run(0.8, chunks=False)
+    assert moving.core.mode == Mode.HOLDING
+    assert moving.commands[-1] is None
+    moving.q = moving.q + by
+    moving.run(0.3, chunks=False)
+    speeds = speeds_towards(moving, 0.5) / SPEC.velocity[0]
+    assert moving.core.mode == Mode.RUNNING
+    assert (speeds.max() < 0.35) == (by > 0)
+
+
+def test_a_ramp_after_a_hold_begins_anew(running):
+    far_away(running)
+    speeds_towards(running, 1.9)
+    running.run(1.5, chunks=False)
+    running.q = running.q + 0.1
+    running.run(0.3, chunks=False)
+    assert (speeds_towards(running, 0.5) / SPEC.velocity[0]).max() < 0.35
+
+
 # Reset
 
 

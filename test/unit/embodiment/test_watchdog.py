@@ -199,6 +199,22 @@ def test_a_slow_drift_is_motion(states):
         assert states.motion(ms * MS) == MOVES
 
 
+@pytest.mark.parametrize(
+    ('command', 'elsewhere'),
+    [
+        ((1.019, 0.9981), False),
+        ((1.021, 1.0), True),
+        ((0.979, 1.0), True),
+        ((1.0, 1.0021), True),
+    ],
+)
+def test_a_robot_stands_elsewhere_when_it_is_further_off_than_standing_moves(
+    states, command, elsewhere
+):
+    states.offer(sample(0, (1.0, 1.0)), 0)
+    assert states.elsewhere(np.array(command)) is elsewhere
+
+
 def diverge(states: StateWatch, ms: int, command: tuple, velocity: tuple = (0, 0)):
     states.offer(sample(ms), ms * MS)
     return states.divergence(np.array(command), np.array(velocity, float), ms * MS)
