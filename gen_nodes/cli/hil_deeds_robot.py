@@ -107,6 +107,7 @@ def disk_full(bench: Bench) -> Iterator[None]:
 DEEDS: dict[str, Deed] = {
     **{fault: partial(broken, *given) for fault, given in KINDS.items()},
     'protective_stop': partial(robot_stops, 'protective_stop'),
+    'protective_stop_unsaid': partial(robot_stops, 'protective_stop'),
     'estop_pressed': estop_pressed,
     'estop_silent': estop_silent,
     'clock_forward': partial(clock_stepped, 10.0),

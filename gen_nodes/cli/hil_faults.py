@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
-from gen_nodes.errors import ConfigError, GenError, unknown_name
+from gen_nodes.errors import ConfigError, GenError, RequirementError, unknown_name
 from gen_nodes.hil.fault_judge import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.hil.fault_list import FAULTS, Fault, possible
 from gen_nodes.hil.fault_page import page
@@ -82,11 +82,24 @@ def chosen(only: Sequence[str], spec: RobotSpec) -> list[Fault]:
     for name in only:
         if name not in names:
             raise unknown_name('fault', name, names)
-    faults = [fault for fault in FAULTS if not only or fault.name in only]
+    faults, says = [fault for fault in FAULTS if not only or fault.name in only], stop_is_said(spec)
     for fault in faults:
-        if fault.name in only and not possible(fault, spec):
-            raise ConfigError(f"fault '{fault.name}' needs a {fault.needs}, {spec.name} has none")
-    return [fault for fault in faults if possible(fault, spec)]
+        if fault.name in only and not possible(fault, spec, says):
+            raise ConfigError(f"fault '{fault.name}' is not for {spec.name}: needs {fault.needs}")
+    return [fault for fault in faults if possible(fault, spec, says)]
+
+
+def stop_is_said(spec: RobotSpec) -> bool:
+    """Whether a topic by which the robot forbids motion has a type that this machine knows."""
+    from gen_nodes.ros.messages_rclpy import message_class
+
+    for topic in spec.safety_topics:
+        try:
+            message_class(topic.type)
+        except RequirementError:
+            continue
+        return True
+    return False
 
 
 def tried(args: argparse.Namespace, spec: RobotSpec, faults: list[Fault], out: Path) -> int:

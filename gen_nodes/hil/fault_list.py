@@ -28,8 +28,8 @@ class Fault:
     words: all of them must stand in one WARN or ERROR on /diagnostics, in lower case; none: nothing
     is wrong enough to be named. lasts_s: at least so long until it is mended. refuses: while it
     lasts, a reset must be refused. needs: what the robot must have for it: 'policy' (the real one,
-    where the one that ships can drive the robot), 'safety' (a topic by which it forbids motion), or
-    a stream of this type ('camera': a required one).
+    where the one that ships can drive the robot), 'safety' or 'no safety' (a topic by which it
+    forbids motion), or a stream of this type ('camera': a required one).
     """
 
     name: str
@@ -86,9 +86,9 @@ def refused(name: str, what: str, *words: str) -> Fault:
     )
 
 
-def limited(name: str, what: str) -> Fault:
+def limited(name: str, what: str, limit: str) -> Fault:
     """Chunks that ask for too much: the envelope keeps the motion inside the limits."""
-    words = ('envelope', 'held back', 'acceleration')  # jerk alone: the machine was late
+    words = ('envelope', 'held back', limit)
     return Fault(f'chunk_{name}', f'chunks {what}', 'envelope', RUNNING, words, 1.2)
 
 
@@ -116,9 +116,9 @@ CHUNKS = (
     refused('future_stamp', 'are stamped 1 s in the future', 'future'),
     refused('times_backwards', 'have knots whose times do not increase', 'not strictly increasing'),
     Fault('chunk_permuted', 'chunks list the joints in another order', NOBODY, RUNNING, (), 1.0),
-    limited('jumps', 'jump to and fro by 0.2 rad from one to the next'),
-    limited('far_target', 'lead one joint 10 rad away, far beyond its end of travel'),
-    limited('huge_rates', 'give one joint rates of 1000 rad/s'),
+    limited('jumps', 'jump to and fro by 0.2 rad from one to the next', 'acceleration'),
+    limited('far_target', 'lead one joint 10 rad away, far beyond its end', 'position'),
+    limited('huge_rates', 'give one joint rates of 1000 rad/s', 'acceleration'),
     Fault('chunk_flood', 'chunks come at 1 kHz', NOBODY, RUNNING, (), 2.0),
 )
 
@@ -295,6 +295,14 @@ ROBOT = (
         needs='safety',
     ),
     Fault(
+        'protective_stop_unsaid',
+        'the robot enters its protective stop, and no topic that is heard here says so',
+        CONTROLLER,
+        STOPPED,
+        ('does not follow',),
+        needs='no safety',
+    ),
+    Fault(
         'estop_pressed',
         'the e-stop is pressed',
         CONTROLLER,
@@ -315,10 +323,12 @@ ROBOT = (
 FAULTS = (*POLICY, *CHUNKS, *CAMERAS, *JOINT_STATES, *WRENCH, *GRAPH, *ROBOT, *NODES, *CLOCK)
 
 
-def possible(fault: Fault, spec: RobotSpec) -> bool:
-    """Whether a robot has what the fault breaks."""
+def possible(fault: Fault, spec: RobotSpec, says: bool) -> bool:
+    """Whether a robot has what the fault breaks. says: a topic by which it forbids motion is heard
+    on this machine.
+    """
     if fault.needs == 'camera':
         return any(s.type == 'camera' and s.required for s in spec.streams.values())
     if fault.needs == 'wrench':
-        return spec.wrench_limit is not None
-    return fault.needs != 'safety' or bool(spec.safety_topics)
+        return any(s.type == 'wrench' for s in spec.streams.values())
+    return says is (fault.needs == 'safety') if 'safety' in fault.needs else True

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gen_nodes.cli.hil_faults import chosen, line, write
+from gen_nodes.cli.hil_faults import chosen, line, stop_is_said, write
 from gen_nodes.cli.main import main
 from gen_nodes.errors import ConfigError
 from gen_nodes.hil.fault_judge import Row
@@ -47,12 +47,11 @@ def test_what_is_no_result_is_refused(tmp_path, capsys):
     assert 'is not a result of gen hil faults' in capsys.readouterr().err
 
 
-def test_a_fault_for_a_sensor_that_the_robot_lacks_is_refused_by_name():
-    lacking = [r for r in ('xarm6', 'kinova_gen3') if load_robot(r).wrench_limit is None]
-    if not lacking:
-        pytest.skip('every robot tried here limits its wrench')
-    with pytest.raises(ConfigError, match='needs a wrench'):
-        chosen(['wrench_nan'], load_robot(lacking[0]))
+def test_a_fault_that_the_robot_cannot_have_is_refused_by_name():
+    spec = load_robot('ur5e')
+    other = 'protective_stop_unsaid' if stop_is_said(spec) else 'protective_stop'
+    with pytest.raises(ConfigError, match=f"fault '{other}' is not for ur5e"):
+        chosen([other], spec)
 
 
 def test_a_line_says_verdict_and_figures():

@@ -18,8 +18,9 @@ def test_every_fault_that_ends_the_motion_must_be_named():
     assert all(word == word.lower() for fault in FAULTS for word in fault.words)
 
 
-def test_a_robot_is_spared_what_it_has_not():
+def test_a_robot_is_spared_what_it_has_not_and_stops_either_with_or_without_a_word():
     spec = load_robot('ur5e')
-    spared = {fault.needs for fault in FAULTS if not possible(fault, spec)}
-    assert spared <= {'wrench', 'safety', 'camera'}
-    assert {f.name for f in FAULTS if possible(f, spec)} >= {'camera_black', 'policy_sigkill'}
+    for says, name in ((True, 'protective_stop'), (False, 'protective_stop_unsaid')):
+        given = {fault.name for fault in FAULTS if possible(fault, spec, says)}
+        assert given >= {'camera_black', 'policy_sigkill', 'wrench_nan', name}
+        assert len(given) == len(FAULTS) - 1
