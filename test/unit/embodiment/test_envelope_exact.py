@@ -48,6 +48,15 @@ def go(
     return np.array(places), active
 
 
+def braked(envelope: Envelope) -> list[np.ndarray]:
+    """Positions of the stop from here on until it stands."""
+    places = []
+    while not envelope.at_rest:
+        places.append(envelope.brake().position)
+        assert len(places) < 300
+    return places
+
+
 def kinds(active: list[tuple[str, ...]], joint: str) -> list[str]:
     """Limits that were active for a joint, in order, without repetitions."""
     told = [name.split(':')[1] for names in active for name in names if name.startswith(joint)]
@@ -187,8 +196,7 @@ def test_wherever_a_curve_leads_a_brake_from_there_keeps_every_limit(kind, sign)
                 for q, r in zip(references[:end], rates, strict=False)
             ),
         ]
-        while not envelope.at_rest:
-            places.append(envelope.brake().position)
+        places += braked(envelope)
         assert sizes(np.array(places)).max() <= 1 + 1e-9
         assert np.abs(places).max() <= 8.0
 
@@ -375,16 +383,13 @@ def test_a_robot_shifted_beyond_its_soft_limit_may_stay_there_but_not_go_on():
 def test_a_brake_is_the_quickest_stop_and_then_stands():
     envelope = at()
     places, _ = go(envelope, 8 * ONE, 150)
-    speed, braked = envelope.velocity, [*places]
-    while not envelope.at_rest:
-        step = envelope.brake()
-        braked.append(step.position)
-        assert step.active == ()
-        assert len(braked) < 300
-    taken = (len(braked) - len(places)) * H
+    speed, stop = envelope.velocity, braked(envelope)
+    taken = len(stop) * H
     assert taken == pytest.approx(speed[0] / 4.0 + 4.0 / 40.0, abs=2 * H)
-    assert sizes(np.array(braked)).max() <= 1 + 1e-9
-    assert (envelope.brake().position == braked[-1]).all()
+    assert sizes(np.array([*places, *stop])).max() <= 1 + 1e-9
+    standing = envelope.brake()
+    assert (standing.position == stop[-1]).all()
+    assert standing.active == ()
     assert not envelope.step.any()
 
 
@@ -405,10 +410,7 @@ def test_the_way_to_rest_begins_here_and_has_its_rows():
     assert path.times_s.shape == (STOP_ROWS,)
     assert path.positions[0] == pytest.approx(envelope.position)
     assert path.velocities[0] == pytest.approx(envelope.velocity)
-    end = envelope.position
-    while not envelope.at_rest:
-        end = envelope.brake().position
-    assert path.positions[-1] == pytest.approx(end, abs=1e-6)
+    assert path.positions[-1] == pytest.approx(braked(envelope)[-1], abs=1e-6)
     standing = envelope.stop_path()
     assert standing.times_s[-1] == H
 
@@ -454,6 +456,18 @@ def test_a_curve_below_the_bounds_passes_and_one_above_does_not(part, passes):
         active.append(step.active)
     assert step.position[0] <= 0.96 + 1e-9
     assert (set(active[-10:]) == {()}) == passes
+
+
+def test_a_joint_at_its_bound_does_not_hold_back_the_other():
+    envelope, t = at(-0.9 * FIRST, walled()), np.arange(1, 200) * H
+    steps = []
+    for wave, rate in zip(
+        0.2 * (1 - np.cos(t)) ** 2, 0.4 * (1 - np.cos(t)) * np.sin(t), strict=True
+    ):
+        steps.append(envelope.follow(np.array([5.0, wave]), rate * SECOND))
+    assert kinds([step.active for step in steps], 'b') == []
+    assert steps[-1].position[1] == pytest.approx(0.2 * (1 - np.cos(t[-1])) ** 2)
+    assert steps[-1].position[0] > 0.9
 
 
 @pytest.mark.parametrize('seed', range(3))
