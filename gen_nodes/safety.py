@@ -62,11 +62,14 @@ class EstopSpec:
 
 @dataclass(frozen=True)
 class WrenchLimit:
-    """Greatest force [N] and torque [N m] of a wrench stream; beyond it the robot is stopped."""
+    """Greatest force [N] and torque [N m] of a wrench stream; beyond it the robot is stopped. Once
+    heard it must not fall silent.
+    """
 
     stream: str
     force: float
     torque: float
+    required: bool = True  # no command before its first word
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,12 @@ def _wrench_limit(section: Section, streams: Mapping[str, StreamSpec]) -> Wrench
     name = entry.text('stream')
     if name not in wrenches:
         raise RobotError(f'{entry.where}: {unknown_name("stream of type wrench", name, wrenches)}')
-    limit = WrenchLimit(name, entry.number('force', 0.1, 1e5), entry.number('torque', 0.01, 1e5))
+    limit = WrenchLimit(
+        name,
+        entry.number('force', 0.1, 1e5),
+        entry.number('torque', 0.01, 1e5),
+        entry.flag('required', True),
+    )
     entry.close()
     return limit
 

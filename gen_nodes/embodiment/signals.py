@@ -132,7 +132,9 @@ class EstopWatch:
 
 
 class WrenchWatch:
-    """Stops beyond a force or torque; holds while the sensor that must tell is silent."""
+    """Stops beyond a force or torque; holds while the sensor that must tell is silent: from the
+    start where it is required, else once it was heard.
+    """
 
     def __init__(self, limit: WrenchLimit, timeout_s: float):
         self._limit, self._timeout_s = limit, timeout_s
@@ -177,6 +179,8 @@ class WrenchWatch:
     def silence(self, steady_ns: int) -> Finding | None:
         """Hold while it does not tell."""
         if self._arrival_ns is None:
+            if not self._limit.required:
+                return None
             text = f"no word yet from '{self._limit.stream}', which limits the force"
         elif steady_ns - self._arrival_ns > self._timeout_s * NS:
             text = f"'{self._limit.stream}', which limits the force, is silent"

@@ -156,3 +156,10 @@ def test_a_wrench_that_limits_and_is_silent_holds():
     assert (found.reason, found.latch) == ("'wrist', which limits the force, is silent", False)
     watch.restart()
     assert watch.silence(0) is not None
+
+
+def test_a_wrench_that_is_not_required_is_missed_only_once_it_was_heard():
+    watch = WrenchWatch(WrenchLimit('wrist', 50.0, 5.0, required=False), 0.2)
+    assert watch.silence(10**12) is None
+    watch.offer(NONE3, NONE3, 0)
+    assert watch.silence(201 * MS).reason == "'wrist', which limits the force, is silent"
