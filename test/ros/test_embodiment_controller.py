@@ -212,11 +212,14 @@ def waits(rig, latched, **parameters) -> Callable[[str], None]:
     rig.start(EmbodimentController, robot='ur5e', **parameters)
     states = rig.listen('gen_stack/msg/ControllerState', 'controller_state', latched)
     driver = rig.publisher('sensor_msgs/msg/JointState', UR5E.state.topic)
+    limited = UR5E.streams[UR5E.wrench_limit.stream]
+    wrench = rig.publisher('geometry_msgs/msg/WrenchStamped', limited.topic)
 
     def publish_state() -> None:
         now, still = rig.probe.get_clock().now().nanoseconds, np.zeros(UR5E.n)
         sample = JointSample('joint_states', now, now, UR5E.joint_names, UR5E.ready, still, still)
         driver.publish(convert.joint_state_message(MESSAGES, sample))
+        wrench.publish(message_class('geometry_msgs/msg/WrenchStamped')())
 
     rig.every(0.01, publish_state)
     return lambda reason: rig.until(lambda: states and states[-1].reason == reason)
@@ -232,7 +235,7 @@ def test_it_waits_for_a_first_word_on_the_safety_topic_however_that_is_published
     until(WAITS_FOR_A_WORD)
     kind = message_class(SAFETY.type)
     speaker = rig.publisher(SAFETY.type, SAFETY.topic, QoSProfile(depth=1, durability=durability))
-    rig.every(0.1, lambda: speaker.publish(kind(data=not SAFETY.stop_when)))
+    rig.every(0.1, lambda: speaker.publish(kind(data=True)))
     until('no action chunk yet')
 
 
