@@ -426,8 +426,8 @@ def test_velocities_go_on_from_the_measurement_before_any_command(waiting):
 
 
 def test_velocities_go_on_from_the_present_command_whatever_is_measured(moving):
-    command = moving.q
-    moving.q = command - 0.03
+    moving.q = moving.q - 0.03
+    command = moving.step(chunks=False, follows=False).values
     assert velocity(moving, 0.2, stamp_ns=moving.now - NS // 10) is None
     moving.run(0.16, chunks=False, follows=False)
     assert moving.core.mode == Mode.RUNNING
