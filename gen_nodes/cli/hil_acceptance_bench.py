@@ -39,6 +39,7 @@ LOOK_S = 0.3  # stretch of joint states that is looked at
 ASTRAY = 2.5  # times the greatest amount: the robot is stopped
 TURNS = 40  # of a motion that something, maybe a person, is to interrupt
 LAGS_S = 6.0  # before that, which the joints' lags are taken from
+BEFORE_NS = NS // 5
 EVER_NS = 2**62
 
 
@@ -134,6 +135,10 @@ class Bench:
     def measured(self, record: Record) -> Track:
         """Joint states as a track."""
         return track_of((m.sample for m in record.measured), self.spec.joint_names)
+
+    def measured_before(self, since_ns: int) -> Track:
+        """Joint states from a little before an instant: what the controller may have begun from."""
+        return self.measured(self.record(since_ns - BEFORE_NS))
 
     def commanded(self, record: Record) -> Track:
         """Executed commands as a track."""
@@ -283,7 +288,7 @@ class Bench:
     ) -> Interruption:
         record = self.record(since_ns)
         first = begun_ns - round(LONGEST_LAG_S * NS)
-        commanded, measured = self.commanded(record), self.measured(record)
+        commanded, measured = self.commanded(record), self.measured_before(since_ns)
 
         def part(first_ns: int, last_ns: int) -> Take:
             tracks = (track.between(first_ns, last_ns) for track in (commanded, measured))

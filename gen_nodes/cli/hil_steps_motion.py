@@ -97,7 +97,7 @@ def within_limits(bench: Bench, since_ns: int, speed: float) -> Findings:
     record = bench.record(since_ns)
     commands = [c.sample for c in record.commands]
     states = bench.states(record)
-    segments = segments_of(bench.spec, commands, states, bench.measured(record))
+    segments = segments_of(bench.spec, commands, states, bench.measured_before(since_ns))
     missing = unheard(commands, states)
     return judge_limits(check_limits(bench.spec, segments), segments, missing, speed)
 

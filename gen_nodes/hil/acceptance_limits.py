@@ -17,6 +17,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RECENT_NS = NS // 10
+TOLD_NS = 6 * NS // 10  # it tells its state twice a second; later, a word in between was missed
 UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = (
     0.25  # of the share asked for, a wish and no limit: catching up after a late tick exceeds it
@@ -35,11 +36,9 @@ def segments_of(
     what is measured: one of the joint states that came just before.
     """
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
-    runs = [
-        int(np.searchsorted(stamps, state.stamp_ns))
-        for before, state in pairwise([None, *states])
-        if state.mode == Mode.RUNNING and (before is None or before.mode != Mode.RUNNING)
-    ]
+    since = dict.fromkeys(state.since_ns for state in states if state.mode == Mode.RUNNING)
+    heard = [since_ns for since_ns in since if len(stamps) and since_ns >= stamps[0]]
+    runs = sorted({int(np.searchsorted(stamps, since_ns)) for since_ns in heard})
     begins = [row for row in runs if _rested(commands, row)]
     segments = []
     for number, (first, last) in enumerate(pairwise([0, *begins, len(stamps)])):
@@ -66,7 +65,8 @@ def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
     missing = 0
     for before, after in pairwise(states):
-        if before.mode != Mode.RUNNING or after.ticks <= before.ticks:
+        told = after.stamp_ns - before.stamp_ns <= TOLD_NS or before.since_ns == after.since_ns
+        if before.mode != Mode.RUNNING or after.ticks <= before.ticks or not told:
             continue
         between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
         surely = after.ticks - before.ticks - (after.mode != Mode.RUNNING)  # it may rest already
