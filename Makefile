@@ -7,7 +7,7 @@ PYTEST ?= pytest -q
 TESTS ?= test/unit test/ros test/hil test/launch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint clean distclean
+.PHONY: help setup demo test test-unit lint mutants clean distclean
 
 help:  ## list the targets
 	@echo 'make TARGET [ROBOT=$(ROBOT)] [TASK=$(TASK)] [SECONDS=$(SECONDS)]'
@@ -28,6 +28,9 @@ test-unit:  ## the tests that need no ROS graph
 
 lint:  ## ruff
 	@./gen exec ruff check .
+
+mutants:  ## mutation testing of the envelope and the stop logic; goes on where it was interrupted
+	@./gen python tools/mutants.py
 
 clean:  ## remove what was built and recorded: out, build, install, log
 	@rm -rf out build install log .pytest_cache .ruff_cache .hypothesis
