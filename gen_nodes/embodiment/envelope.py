@@ -394,10 +394,19 @@ class Envelope:
             & (fastest <= self.limits.velocity)
             & (np.abs(state.a) <= self.limits.acceleration)
             & (np.abs(step) <= self._most[0])
+            & self._inwards(state)
         )
         if self.limits.bounds is not None:
             proven &= self._below_bounds(np.stack([highest, lowest]), fastest, step)
         return proven
+
+    def _inwards(self, state: State) -> np.ndarray:
+        """Mask of joints that are inside their limits, or whose stop leads nowhere but inwards."""
+        rest = state.v + state.a * np.abs(state.a) * self._half_peak  # speed once a is unbent
+        inside_lower = (state.p >= self.limits.lower) | (np.minimum(state.v, rest) >= -STILL)
+        return inside_lower & (
+            (state.p <= self.limits.upper) | (np.maximum(state.v, rest) <= STILL)
+        )
 
     def _below_bounds(
         self, extrema: np.ndarray, fastest: np.ndarray, step: np.ndarray

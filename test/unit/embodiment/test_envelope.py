@@ -209,6 +209,23 @@ def test_a_robot_just_beyond_its_soft_limit_may_come_back_but_not_go_further():
     assert step.position == pytest.approx(spec.ready)
 
 
+@pytest.mark.parametrize('seed', range(6))
+def test_outside_its_limits_a_joint_moves_nowhere_but_inwards(seed):
+    spec, random = load_robot_once('ur5e'), np.random.default_rng(seed)
+    envelope, side = make(spec)[0], random.choice([-1, 1], spec.n)
+    start = np.where(side > 0, spec.upper + 0.04, spec.lower - 0.04)
+    envelope.start(start)
+    p = [start]
+    for tick in range(400):
+        if tick % 12 == 0:  # in and out again, before it is inside
+            q = start - side * random.uniform(-0.3, 0.06, spec.n)
+        p.append(envelope.follow(q, random.normal(0, 0.2, spec.n)).position)
+    out = side * np.diff(p, axis=0)
+    outside = side * (np.array(p[:-1]) - np.where(side > 0, spec.upper, spec.lower)) > 0
+    assert (out[outside] <= 1e-12).all()
+    assert np.abs(np.array(p[-1]) - start).max() > 0.001
+
+
 def test_a_robot_that_came_back_inside_is_never_led_out_again():
     spec = load_robot('ur5e')
     envelope, start = make(spec)[0], spec.ready.copy()
