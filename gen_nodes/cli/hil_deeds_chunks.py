@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from rclpy.logging import LoggingSeverity
 
 from gen_nodes.cli.hil_fault_bench import Bench
 from gen_nodes.cli.puppet import honest
@@ -160,11 +161,14 @@ def flood(bench: Bench) -> Iterator[None]:
 @contextmanager
 def best_effort(bench: Bench) -> Iterator[None]:
     """Chunks come from a publisher that does not promise what the controller asks for."""
+    logger = bench.rig.operator.node.get_logger()
+    logger.set_level(LoggingSeverity.ERROR)  # our own end of it warns too
     bench.puppet.offer(sensor(10))
     try:
         yield
     finally:
         bench.puppet.offer(reliable(10))
+        logger.set_level(LoggingSeverity.INFO)
 
 
 DEEDS: dict[str, Deed] = {

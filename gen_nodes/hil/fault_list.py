@@ -86,9 +86,9 @@ def refused(name: str, what: str, *words: str) -> Fault:
     )
 
 
-def limited(name: str, what: str, limit: str) -> Fault:
+def limited(name: str, what: str) -> Fault:
     """Chunks that ask for too much: the envelope keeps the motion inside the limits."""
-    words = ('envelope', 'held back', limit)
+    words = ('envelope', 'held back')
     return Fault(f'chunk_{name}', f'chunks {what}', 'envelope', RUNNING, words, 1.2)
 
 
@@ -116,9 +116,9 @@ CHUNKS = (
     refused('future_stamp', 'are stamped 1 s in the future', 'future'),
     refused('times_backwards', 'have knots whose times do not increase', 'not strictly increasing'),
     Fault('chunk_permuted', 'chunks list the joints in another order', NOBODY, RUNNING, (), 1.0),
-    limited('jumps', 'jump to and fro by 0.2 rad from one to the next', 'acceleration'),
-    limited('far_target', 'lead one joint 10 rad away, far beyond its end', 'position'),
-    limited('huge_rates', 'give one joint rates of 1000 rad/s', 'acceleration'),
+    limited('jumps', 'jump to and fro by 0.2 rad from one to the next'),
+    limited('far_target', 'lead one joint 10 rad away, far beyond its end'),
+    limited('huge_rates', 'give one joint rates of 1000 rad/s'),
     Fault('chunk_flood', 'chunks come at 1 kHz', NOBODY, RUNNING, (), 2.0),
 )
 
