@@ -49,7 +49,7 @@ class ControlInputs:
     ) -> None:
         self._node, self._spec, self._lock = node, spec, lock
         self._tell_chunk = on_chunk
-        self.core: ControllerCore | None = None  # nobody listens before it is given
+        self.core: ControllerCore | None = None  # given before anything is heard
         self._arrived: deque[tuple[bytes, int, int]] = deque(maxlen=STATES_PER_TICK)
         self.unchecked = 0  # joint states that came faster than they can be looked into
         self.left_out: tuple[str, ...] = ()

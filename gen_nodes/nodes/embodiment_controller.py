@@ -99,6 +99,7 @@ class EmbodimentController(GenNode):
         name = self.get_name()
         self._core = ControllerCore(spec, watch, awaited, stack, name, self.pulse.instance)
         self._core.set_speed_scale(self.parameters['speed_scale'])
+        self._inputs.core = self._core
         self._with_path = any(path.kind == JOINT_TRAJECTORY for path in spec.control.paths)
         self._make_messages = RclpyMessages()
         self._executed = self._publisher('gen_stack/msg/JointCommand', 'executed', reliable(250))
@@ -135,7 +136,6 @@ class EmbodimentController(GenNode):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pace = SteadyClock(self.now_ns)
         self._inputs.forget()
-        self._inputs.core = self._core
         self._running = True
         self._thread = start_thread(self._control, 'control')
 
@@ -151,7 +151,6 @@ class EmbodimentController(GenNode):
         self._running = False
         self._thread.join()
         self._thread = None
-        self._inputs.core = None
         self._core.deactivate()
         self._publish_state(self._core.state(self.now_ns()))
 

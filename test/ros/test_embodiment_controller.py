@@ -287,3 +287,17 @@ def test_a_signal_ends_it_cleanly(ending):
 def test_it_does_not_need_torch():
     code = 'import sys, gen_nodes.nodes.embodiment_controller; sys.exit("torch" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code], timeout=30).returncode == 0
+
+
+def test_what_the_robot_forbids_while_the_controller_is_inactive_holds_after_it_is_activated(
+    rig, latched
+):
+    node = rig.start(EmbodimentController, robot='ur5e', autostart='false')
+    states = rig.listen('gen_stack/msg/ControllerState', 'controller_state', latched)
+    node.trigger_configure()
+    speaker = rig.publisher(SAFETY.type, SAFETY.topic, latched)
+    speaker.publish(message_class(SAFETY.type)(data=False))
+    rig.spin(0.5)
+    node.trigger_activate()
+    rig.until(lambda: states and states[-1].mode == Mode.STOPPED)
+    assert SAFETY.topic in states[-1].reason
