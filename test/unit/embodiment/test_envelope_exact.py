@@ -175,6 +175,8 @@ def risen(jerk: float, acceleration: float, velocity: float) -> np.ndarray:
 CURVES = {
     'too fast': risen(0.9, 0.9, 1.2),
     'hardly too fast': risen(0.9, 0.9, 1.01),
+    'less hard and too fast': risen(0.9, 0.8, 1.2),
+    'gently and too fast': risen(0.5, 0.7, 1.2),
     'too hard': risen(0.9, 1.2, 0.9),
     'too sudden': risen(1.2, 0.9, 0.9),
     'gently into the end': 7.6 + risen(0.5, 0.3, 0.4),
@@ -311,23 +313,28 @@ def test_a_share_that_falls_slows_a_running_motion_down():
     assert np.diff(places[-20:, 0]).max() / H == pytest.approx(0.4, rel=0.02)
 
 
-def test_a_moving_reference_is_caught_and_then_followed_exactly():
-    envelope, speed = at(), np.array([0.8, -0.4])
+@pytest.mark.parametrize('sign', [1.0, -1.0])
+def test_a_moving_reference_is_caught_and_then_followed_exactly(sign):
+    envelope, speed = at(), sign * np.array([0.8, -0.4])
     off = []
     for tick in range(1, 200):
-        q = 0.2 * np.array([1, -1]) + speed * tick * H
+        q = 0.2 * sign * np.array([1, -1]) + speed * tick * H
         off.append(np.abs(envelope.follow(q, speed).position - q).max())
     late = int(np.flatnonzero(np.array(off) > 1e-9).max()) * H
     assert late < 1.2
     assert envelope.velocity == pytest.approx(speed)
 
 
-def test_a_reference_faster_than_the_limit_is_chased_at_the_limit():
-    envelope, places = at(), []
+@pytest.mark.parametrize('sign', [1.0, -1.0])
+@pytest.mark.parametrize('speed', [2.0, 3.0])
+def test_a_reference_as_fast_as_the_limit_is_chased_at_the_limit(sign, speed):
+    envelope, places = at(), [NONE]
     for tick in range(1, 200):
-        step = envelope.follow(3.0 * tick * H * FIRST, 3.0 * FIRST)
+        step = envelope.follow(sign * speed * tick * H * FIRST, sign * speed * FIRST)
         places.append(step.position)
-    assert np.diff(np.array(places)[-50:, 0]) / H == pytest.approx(np.full(49, 2.0), rel=2e-3)
+    last = sign * np.diff(np.array(places)[-50:, 0]) / H
+    assert last == pytest.approx(np.full(49, 2.0), rel=2e-3)
+    assert sizes(np.array(places)).max() <= 1 + 1e-9
     assert 'a:velocity' in step.active
 
 
