@@ -17,7 +17,6 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RECENT_NS = NS // 10
-TOLD_NS = 6 * NS // 10  # it tells its state twice a second; later, a word in between was missed
 UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = (
     0.25  # of the share asked for, a wish and no limit: catching up after a late tick exceeds it
@@ -60,17 +59,15 @@ def _rested(commands: Sequence[CommandSample], row: int) -> bool:
 
 def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]) -> int:
     """How many commands were published and not heard here: while it runs, the controller gives one
-    per tick, and it tells its ticks. The check of limits means nothing where any is missing.
+    per tick, and it tells its ticks twice a second. The check of limits means nothing where any is
+    missing. What came between its last word while it ran and its next mode is not counted.
     """
     stamps = np.array([c.capture_ns for c in commands], dtype=np.int64)
     missing = 0
     for before, after in pairwise(states):
-        told = after.stamp_ns - before.stamp_ns <= TOLD_NS or before.since_ns == after.since_ns
-        if before.mode != Mode.RUNNING or after.ticks <= before.ticks or not told:
-            continue
-        between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
-        surely = after.ticks - before.ticks - (after.mode != Mode.RUNNING)  # it may rest already
-        missing += max(surely - int(between.sum()), 0)
+        if before.mode == after.mode == Mode.RUNNING and before.since_ns == after.since_ns:
+            between = (stamps > before.stamp_ns) & (stamps <= after.stamp_ns)
+            missing += max(after.ticks - before.ticks - int(between.sum()), 0)
     return missing
 
 
