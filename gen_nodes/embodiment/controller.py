@@ -88,8 +88,8 @@ class ControllerCore:
         self._player = Player()
         self._latched: Finding | None = None  # the stop that only a reset clears
         self._speed_scale = 1.0
-        self._resumed_ns: int | None = None  # steady time at which a ramp began
-        self._ramping = False
+        self._ramp_s = RAMP_S  # commanded since a stop, up to where all of the speed is allowed
+        self._travelled = np.zeros(len(self.names))  # sum of all steps that were commanded
         self._offset_ns = 0  # ROS time less steady time, as of the last tick
         self.gaps: deque[Gap] = deque(maxlen=64)
         self.refused: dict[str, int] = {}
@@ -101,7 +101,7 @@ class ControllerCore:
     def _enter_inactive(self) -> None:
         self._mode, self._reason, self._since_ns = Mode.INACTIVE, '', 0
         self._set(Mode.INACTIVE, 'not active', 'activate the controller', 0)
-        self._commanding = self._ramping = False
+        self._commanding = False
         self._player.clear()
         self._chunk_arrival: tuple[float, int] | None = None
         self._last_tick: int | None = None
@@ -273,7 +273,7 @@ class ControllerCore:
         if not self.at_rest:
             raise ResetRefused('still braking: call reset again when the robot stands')
         self._watches.forget()
-        self._commanding, self._ramping, self._resumed_ns = False, True, None
+        self._commanding, self._ramp_s = False, 0.0
         self._latched = None
         self._wait(now_ns)
 
@@ -290,14 +290,22 @@ class ControllerCore:
         jump = self._watches.clock(now_ns, steady_ns)
         self._offset_ns = now_ns - steady_ns
         if jump is not None:
-            self._stop(jump, now_ns)
+            self._stop_unless_latched(jump, now_ns)
         try:
             return self._command(now_ns, steady_ns)
         except EnvelopeError as error:
-            self._commanding = False
             next_step = 'move the robot by its own means, then call reset'
-            self._stop(Finding(str(error), next_step, latch=True), now_ns)
-            return None
+            self._stop_unless_latched(Finding(str(error), next_step, latch=True), now_ns)
+            return self._last_brake(now_ns)
+
+    def _last_brake(self, now_ns: int) -> CommandSample | None:
+        """Where no next command was found: one of the brake that was proven before, if it moves."""
+        if self._commanding:
+            try:
+                return self._sample(self._envelope.brake(), 0, now_ns)
+            except EnvelopeError:
+                self._commanding = False
+        return None
 
     def stop_path(self) -> StopPath:
         """The way to rest from the last command on, for a driver that takes trajectories."""
@@ -310,7 +318,7 @@ class ControllerCore:
         elif finding is not None:
             self._hold(finding, now_ns)
         elif self._mode != Mode.STOPPED:
-            return self._run(now_ns, steady_ns)
+            return self._run(now_ns)
         if self.at_rest:
             self._commanding = False  # what comes next starts from what is measured then
             return None
@@ -319,7 +327,9 @@ class ControllerCore:
     def _finding(self, now_ns: int, steady_ns: int) -> Finding | None:
         """What keeps the controller from playing now, the gravest first."""
         envelope = self._envelope
-        command = (envelope.position, envelope.velocity) if self._commanding else None
+        command = None
+        if self._commanding:
+            command = envelope.position, envelope.velocity, self._travelled
         finding = self._watches.finding(command, steady_ns, self._engaged)
         finding = finding or self._no_chunk(now_ns, steady_ns)
         if finding is None and command is None:
@@ -348,7 +358,7 @@ class ControllerCore:
         mode = Mode.HOLDING if self._engaged else Mode.WAITING
         self._set(mode, finding.reason, finding.next_step, finding.since_ns or now_ns)
 
-    def _run(self, now_ns: int, steady_ns: int) -> CommandSample:
+    def _run(self, now_ns: int) -> CommandSample:
         """Follow the curve; joints that it does not name stay where they were last wanted."""
         measured = self._watches.states.position
         if not self._commanding:
@@ -362,7 +372,7 @@ class ControllerCore:
         curve = self._player.playing(now_ns)
         rate = np.zeros(len(self.names))
         self._wanted[curve.columns], rate[curve.columns] = curve.at(now_ns)
-        step = self._envelope.follow(self._wanted, rate, self._share(steady_ns))
+        step = self._envelope.follow(self._wanted, rate, self._share())
         return self._sample(step, curve.sequence, now_ns)
 
     def _begin(self, measured: np.ndarray) -> None:
@@ -370,7 +380,7 @@ class ControllerCore:
         does not stand any more where a hold had left it.
         """
         if self._mode == Mode.HOLDING and self._watches.states.elsewhere(self._envelope.position):
-            self._ramping, self._resumed_ns = True, None
+            self._ramp_s = 0.0
         self._envelope.start(measured)
         self._commanding = True
 
@@ -379,19 +389,16 @@ class ControllerCore:
         """It has commanded since it last waited: the robot is in the middle of something."""
         return self._mode in (Mode.RUNNING, Mode.HOLDING)
 
-    def _share(self, steady_ns: int) -> float:
+    def _share(self) -> float:
         """Share of the velocity limits: the operator's choice, and after a stop a ramp up to it."""
-        if not self._ramping:
-            return self._speed_scale
-        if self._resumed_ns is None:
-            self._resumed_ns = steady_ns
-        gone = (steady_ns - self._resumed_ns) / NS / RAMP_S
-        self._ramping = gone < 1.0
-        return min(self._speed_scale, SLOWEST_SHARE + (1.0 - SLOWEST_SHARE) * gone)
+        self._ramp_s = min(self._ramp_s + self.period_s, RAMP_S)
+        ramp = SLOWEST_SHARE + (1.0 - SLOWEST_SHARE) * self._ramp_s / RAMP_S
+        return min(self._speed_scale, ramp)
 
     def _sample(self, step: Step, sequence: int, now_ns: int) -> CommandSample:
         for limit in step.active:
             self.active[limit] = self.active.get(limit, 0) + 1
+        self._travelled = self._travelled + self._envelope.step
         rates = step.velocity
         if self._by_velocity.any():  # what a driver integrates to the positions
             rates = np.where(self._by_velocity, self._envelope.step / self.period_s, rates)

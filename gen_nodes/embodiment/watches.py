@@ -21,6 +21,10 @@ from gen_nodes.types import Heartbeat, JointSample
 if TYPE_CHECKING:
     from gen_nodes.robot import RobotSpec
 
+# Position and velocity last commanded, and the sum of all steps, (N,) each: a robot commanded by
+# velocity is taken where it is measured, so that its position tells nothing of a stall.
+Command = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 class Watches:
     """Inputs return a Finding that latches a stop, or None. Stamps are on the steady clock [ns].
@@ -88,11 +92,9 @@ class Watches:
             self.states.restart()
         return jump
 
-    def finding(
-        self, command: tuple[np.ndarray, np.ndarray] | None, steady_ns: int, engaged: bool
-    ) -> Finding | None:
-        """What keeps the robot from moving now. command: position and velocity (N,) last commanded,
-        None where nothing is. engaged: the robot is in the middle of something.
+    def finding(self, command: Command | None, steady_ns: int, engaged: bool) -> Finding | None:
+        """What keeps the robot from moving now. command: what was commanded last, None where
+        nothing is. engaged: the robot is in the middle of something.
         """
         return (
             self._apart(command, steady_ns)
@@ -102,19 +104,18 @@ class Watches:
             or self.stack.finding(steady_ns)
         )
 
-    def _apart(
-        self, command: tuple[np.ndarray, np.ndarray] | None, steady_ns: int
-    ) -> Finding | None:
+    def _apart(self, command: Command | None, steady_ns: int) -> Finding | None:
         """Command and measurement drift apart."""
         if command is None:
             return None
-        apart = self.states.divergence(*command, steady_ns)
+        position, velocity, travelled = command
+        apart = self.states.divergence(position, velocity, steady_ns)
         if apart is not None or not np.isfinite(self.config.divergence):
             return apart
         if self.states.silence(steady_ns) is not None:
             self._follow.forget()
             return None
-        return self._follow.check(command[0], self.states.position, steady_ns)
+        return self._follow.check(travelled, self.states.position, steady_ns)
 
     def _silence(self, engaged: bool, steady_ns: int) -> Finding | None:
         silent = self.states.silence(steady_ns)

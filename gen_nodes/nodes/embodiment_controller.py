@@ -192,12 +192,14 @@ class EmbodimentController(GenNode):
             self._tick(deadline)
 
     def _tick(self, deadline_ns: int) -> None:
-        """Command for the deadline itself: a late thread must not bend the curve in time."""
-        now_ns, steady_ns = self._pace.ros_ns(deadline_ns), time.monotonic_ns()
+        """Command for the deadline itself: a late thread must neither bend the curve in time nor
+        look like a step of the clock.
+        """
+        now_ns = self._pace.ros_ns(deadline_ns)
         states = self._inputs.new_states()
         with self._lock:
             self._take(states)
-            command = self._core.tick(now_ns, steady_ns)
+            command = self._core.tick(now_ns, deadline_ns)
             way = self._core.stop_path() if command is not None and self._with_path else None
             state = self._core.state(now_ns)
         if command is not None:

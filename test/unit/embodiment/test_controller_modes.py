@@ -242,3 +242,29 @@ def test_the_speed_scale_limits_every_joint(robot, scale):
 def test_a_speed_scale_outside_its_range_is_refused(robot, scale):
     with pytest.raises(ValueError, match=str(scale)):
         robot.core.set_speed_scale(scale)
+
+
+def test_the_slow_beginning_after_a_stop_outlives_a_hold_and_a_new_activation(robot):
+    stopped(robot)
+    moved(robot, 250)
+    reset(robot)
+    robot.run(0.25, chunks=False)
+    robot.run(0.3)
+    robot.run(3.0, chunks=False)
+    robot.core.deactivate()
+    activate(robot)
+    robot.run(0.3, chunks=False)
+    robot.commands.clear()
+    robot.run(0.3)
+    fastest = np.abs(np.diff(robot.settled_positions(), axis=0)).max() * SPEC.control.rate_hz
+    assert 0 < fastest <= 0.5 * SPEC.velocity[0]
+
+
+def test_a_clock_that_jumps_after_a_stop_does_not_hide_its_cause(robot):
+    running(robot)
+    robot.core.on_estop(True, robot.steady)
+    robot.step()
+    robot.core.on_estop(False, robot.steady)
+    robot.now += 2 * NS
+    robot.step()
+    assert robot.state.reason == 'the e-stop is pressed'

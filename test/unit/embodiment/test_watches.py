@@ -8,7 +8,7 @@ import pytest
 
 from gen_nodes.embodiment.limits import limits_of
 from gen_nodes.embodiment.watchdog import Finding, WatchConfig
-from gen_nodes.embodiment.watches import Watches
+from gen_nodes.embodiment.watches import Command, Watches
 from gen_nodes.robot import load_robot
 from gen_nodes.safety import EstopSpec, WrenchLimit
 from gen_nodes.types import NS, Heartbeat, JointSample
@@ -38,6 +38,11 @@ def state(ms: float, position=SPEC.ready) -> JointSample:
 
 def beat(node: str = 'eyes', instance: int = 1) -> Heartbeat:
     return Heartbeat(0, node, True, 0, '', '', instance)
+
+
+def at(position: np.ndarray) -> Command:
+    """Commanded to stand there."""
+    return position, STILL, position
 
 
 def all_speak(watches: Watches, ms: float) -> None:
@@ -106,7 +111,7 @@ def test_no_wrench_is_awaited_where_none_limits(spec, config):
 
 def test_a_divergence_comes_before_the_estop_and_that_before_silence(watches):
     all_speak(watches, 0)
-    away = SPEC.ready + 0.3, STILL
+    away = SPEC.ready + 0.3, STILL, SPEC.ready + 0.3
     for ms in range(0, 400, 100):
         watches.joint_state(state(ms), ms * MS)
         found = watches.finding(away, ms * MS, True)
@@ -121,7 +126,7 @@ def test_a_divergence_comes_before_the_estop_and_that_before_silence(watches):
 def test_joint_states_that_are_lost_latch_only_while_running_or_holding(watches):
     all_speak(watches, 0)
     watches.estop.offer(False, 2001 * MS)
-    here = SPEC.ready, STILL
+    here = SPEC.ready, STILL, SPEC.ready
     assert watches.finding(here, 2001 * MS, True).latch
     assert watches.finding(None, 2001 * MS, True).latch
     assert watches.finding(None, 2001 * MS, False) == Finding(
@@ -134,7 +139,7 @@ def follow(watches: Watches, begin_ms: int, end_ms: int, gap: range = range(0)) 
     found = None
     for ms in range(begin_ms, end_ms, 20):
         all_speak(watches, ms) if ms not in gap else watches.estop.offer(False, ms * MS)
-        command = SPEC.ready + 2e-4 * (ms - begin_ms), STILL
+        command = at(SPEC.ready + 2e-4 * (ms - begin_ms))
         found = watches.finding(command, ms * MS, True)
         if found is not None and found.latch:
             return found
@@ -162,7 +167,7 @@ def test_after_a_reset_following_and_divergence_are_judged_anew(watches):
     follow(watches, 0, 33 * 20 - 20)
     watches.forget()
     assert follow(watches, 33 * 20, 33 * 20 + 400) is None
-    away = SPEC.ready + 0.3, STILL
+    away = SPEC.ready + 0.3, STILL, SPEC.ready + 0.3
     watches.finding(away, 33 * 20 * MS + 380 * MS, True)
     watches.forget()
     all_speak(watches, 1300)
@@ -252,10 +257,10 @@ def test_grippers_need_not_follow_and_sliding_joints_are_measured_in_tenths():
     held, slid = (x * np.eye(SPEC.n)[i] for i, x in ((1, 9.0), (0, 0.03)))
     for ms in range(0, 1000, 20):
         watches.joint_state(state(ms), ms * MS)
-        assert watches.finding((SPEC.ready + held * ms / 1000, STILL), ms * MS, True) is None
+        assert watches.finding(at(SPEC.ready + held * ms / 1000), ms * MS, True) is None
     for ms in range(1000, 1300, 100):
         watches.joint_state(state(ms), ms * MS)
-        found = watches.finding((SPEC.ready + held + slid, STILL), ms * MS, True)
+        found = watches.finding(at(SPEC.ready + held + slid), ms * MS, True)
     assert found.reason == f"'{slider.name}' is 0.030 away from its command"
 
 
@@ -265,5 +270,5 @@ def test_a_sliding_joint_that_does_not_follow_is_found_after_a_tenth_of_the_way(
     slide, found = 0.02 * np.eye(SPEC.n)[0], None
     for ms in range(0, 1000, 20):
         watches.joint_state(state(ms), ms * MS)
-        found = found or watches.finding((SPEC.ready + slide * ms / 1000, STILL), ms * MS, True)
+        found = found or watches.finding(at(SPEC.ready + slide * ms / 1000), ms * MS, True)
     assert f"'{BARE.joints[0].name}' does not follow" in found.reason
