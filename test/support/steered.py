@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gen_nodes.embodiment.controller import ControllerCore
-from gen_nodes.robot import load_robot
+from gen_nodes.robot import RobotSpec, load_robot
 from gen_nodes.types import NS, ActionChunk, CommandSample, Heartbeat, JointSample
 
 SPEC = load_robot('ur5e')
@@ -16,8 +16,14 @@ PERIOD_NS = round(NS / SPEC.control.rate_hz)
 class Robot:
     """A bench: steps time period by period, feeds joint states and chunks, records commands."""
 
-    def __init__(self, stack: Sequence[str] = (), own: str = '', own_instance: int = 0) -> None:
-        self.core = ControllerCore(SPEC, stack=stack, own=own, own_instance=own_instance)
+    def __init__(
+        self,
+        stack: Sequence[str] = (),
+        own: str = '',
+        own_instance: int = 0,
+        spec: RobotSpec = SPEC,
+    ) -> None:
+        self.core = ControllerCore(spec, stack=stack, own=own, own_instance=own_instance)
         self.stack = stack
         self.now, self.steady, self.tick = 1_700_000_000 * NS, 5 * NS, 0
         self.q = np.array(SPEC.ready)
