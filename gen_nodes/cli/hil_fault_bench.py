@@ -13,7 +13,7 @@ from gen_nodes.cli.hil_estop import Estop
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import POLICY, START_S, Rig
 from gen_nodes.errors import GenError
-from gen_nodes.hil.fault_judge import NAMERS, Body, first_naming
+from gen_nodes.hil.fault_trial import NAMERS, Body, first_naming
 from gen_nodes.ros.qos import latched
 from gen_nodes.types import Mode
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, RequirementError, unknown_name
-from gen_nodes.hil.fault_judge import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.hil.fault_list import FAULTS, Fault, possible
 from gen_nodes.hil.fault_page import page
+from gen_nodes.hil.fault_trial import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.robot import RobotSpec, load_robot
 
 HELP = """Break the running stack around an emulated robot on purpose, one fault after another: what

@@ -11,8 +11,8 @@ from gen_nodes.cli.hil_fault_bench import Bench
 from gen_nodes.cli.hil_trial import try_fault
 from gen_nodes.cli.rig import POLICY, Rig
 from gen_nodes.errors import GenError, RequirementError
-from gen_nodes.hil.fault_judge import Row
 from gen_nodes.hil.fault_list import Fault
+from gen_nodes.hil.fault_trial import Row
 from gen_nodes.hil.variants import with_wrench_limit
 from gen_nodes.robot import RobotSpec
 

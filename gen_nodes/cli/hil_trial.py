@@ -7,8 +7,9 @@ import time
 from gen_nodes.cli.hil_deeds import DEEDS
 from gen_nodes.cli.hil_fault_bench import CONTROLLER, Bench
 from gen_nodes.errors import GenError
-from gen_nodes.hil.fault_judge import NAMED_S, Moments, Row, first_naming, judge
+from gen_nodes.hil.fault_judge import judge
 from gen_nodes.hil.fault_list import Ending, Fault
+from gen_nodes.hil.fault_trial import NAMED_S, Moments, Row, first_naming
 from gen_nodes.types import Mode
 
 BEFORE_NS = 1_000_000_000  # of what is kept from before the cause
@@ -18,8 +19,6 @@ CLEAN_S = 0.7  # of motion after a fault that must not end it
 RESUME_S = 20.0  # nodes that were restarted warm up
 FIRST_S = 0.2  # of motion after the resume
 REFUSED_S = 2.0
-
-ENDED = (Mode.HOLDING, Mode.STOPPED)
 
 
 def try_fault(bench: Bench, fault: Fault) -> Row:

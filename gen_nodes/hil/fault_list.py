@@ -29,7 +29,8 @@ class Fault:
     is wrong enough to be named. lasts_s: at least so long until it is mended. refuses: while it
     lasts, a reset must be refused. needs: what the robot must have for it: 'policy' (the real one,
     where the one that ships can drive the robot), 'safety' or 'no safety' (a topic by which it
-    forbids motion), or a stream of this type ('camera': a required one).
+    forbids motion), or a stream of this type ('camera': a required one). foreign: somebody else
+    commands the driver.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Fault:
     lasts_s: float = 0.0
     refuses: bool = False
     needs: str = ''
+    foreign: bool = False
 
 
 CONTROLLER, AGGREGATOR, NOBODY = 'embodiment_controller', 'sensor_aggregator', 'nobody'
@@ -186,8 +188,9 @@ WRENCH = (
 )
 
 
-def intruder(name: str, what: str) -> Fault:
-    return Fault(name, what, CONTROLLER, STOPPED, ('is published by', 'second'))
+def intruder(name: str, what: str, foreign: bool = False) -> Fault:
+    words = ('is published by', 'second')
+    return Fault(name, what, CONTROLLER, STOPPED, words, foreign=foreign)
 
 
 GRAPH = (
@@ -200,8 +203,8 @@ GRAPH = (
     ),
     intruder('duplicate_joint_states', 'a second node publishes joint states'),
     intruder('duplicate_chunks', 'a second node publishes chunks'),
-    intruder('duplicate_commands', 'a second node publishes commands to the driver'),
-    intruder('second_controller', 'a second controller starts for the same robot'),
+    intruder('duplicate_commands', 'a second node publishes commands to the driver', foreign=True),
+    intruder('second_controller', 'a second controller starts for the same robot', foreign=True),
     Fault(
         'peer_lost',
         'the computer of driver and sensors is gone: both are killed at once',

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gen_nodes.hil.fault_judge import Body, Moments, judge
+from gen_nodes.hil.fault_judge import judge
 from gen_nodes.hil.fault_list import Ending, Fault
-from gen_nodes.hil.record import Beat, Command, Measured, Record, Remark, Word
+from gen_nodes.hil.fault_trial import Body, Moments
+from gen_nodes.hil.record import Beat, Command, Measured, Record, Remark, Sent, Word
 from gen_nodes.types import NS, CommandSample, ControllerState, JointSample, Mode
 
 MS = NS // 1000
@@ -103,6 +104,13 @@ def test_a_command_between_rest_and_reset_is_counted_and_not_ok():
     late = (command(1500, 0.0, 0.0),)
     row = judge(STOP, BODY, RESET, stopped(late))
     assert not row.ok and row.commands_after_stop == 1 and '1 commands after' in row.note
+
+
+def test_a_message_to_the_driver_after_a_stop_counts_unless_somebody_else_sends_there():
+    sent = (Sent(1500 * MS, '/driver/commands', np.zeros(2)),)
+    row = judge(STOP, BODY, RESET, replace(stopped(), sent=sent))
+    assert not row.ok and row.commands_after_stop == 1
+    assert judge(replace(STOP, foreign=True), BODY, RESET, replace(stopped(), sent=sent)).ok
 
 
 def test_braking_three_periods_after_the_notice_is_not_ok():
