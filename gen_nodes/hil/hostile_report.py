@@ -16,7 +16,7 @@ from gen_nodes.robot import resource_root
 from gen_nodes.types import Mode
 from gen_nodes.version import code_version
 
-RUNNING, TRAVELLED, REACHED = 0.4, 0.3, 0.03  # least shares of a run that counts, see `moved`
+RUNNING, TRAVELLED, REACHED = 0.4, 0.15, 0.015  # least shares of a run that counts, see `moved`
 TURN = 2 * np.pi
 TOLERANCE = 'eps |p| 2^k / h^k for the k-th difference, eps = 2^-52: float64 rounding'
 
@@ -49,10 +49,10 @@ class Tally:
 
     @property
     def travelled(self) -> np.ndarray:
-        """Share of each joint's range between its lowest and its highest command, (N,)."""
-        if not self.verdict.commands:
-            return np.zeros(self.spec.n)
-        return (self.verdict.highest - self.verdict.lowest) / self._range
+        """Share of each joint's range that it went through by commands alone, (N,): within one
+        segment, since between two of them the robot may be put elsewhere.
+        """
+        return self.verdict.travelled / self._range
 
     @property
     def _range(self) -> np.ndarray:
@@ -62,8 +62,8 @@ class Tally:
     @property
     def moved(self) -> bool:
         """Whether the robot really moved: it followed on 40 % of the ticks (about 65 % is usual,
-        the rest being stops, holds and waiting), and every joint went through 30 % of its range, or
-        in a short run through 3 % of what its velocity allows.
+        the rest being stops, holds and waiting), and every joint went through 15 % of its range at
+        one go (twice that is usual), or in a short run through 1.5 % of what its velocity allows.
         """
         seconds = self.verdict.commands / self.spec.control.rate_hz
         reach = REACHED * self.limits.velocity * seconds / self._range

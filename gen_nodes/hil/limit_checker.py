@@ -60,7 +60,7 @@ class LimitChecker:
             if segment.tails:
                 judge_tails(segment, self.limits, self._findings)
         block, h = Block(segments), self.period_s
-        self._findings.count(block.positions[block.published], len(segments))
+        self._findings.count(block.positions[block.published], block.published_begins)
         step, bend, twist = block.differences()
         self._position(block)
         self._velocity(block, step)

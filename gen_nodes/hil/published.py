@@ -55,13 +55,14 @@ class Block:
     """Segments one after another, each with the robot standing before and after.
 
     positions (R, N), stamps_ns (R,), numbers (R,) of the segments, published (R,) mask, begins:
-    indices of the segments' first rows.
+    indices of the segments' first rows. published_begins: the same among the published rows alone.
     """
 
     def __init__(self, segments: list[Segment]) -> None:
         lengths = np.array([len(segment.values) for segment in segments]) + 2 * STANDING
         ends = np.cumsum(lengths)
         self.begins = ends - lengths
+        self.published_begins = self.begins - 2 * STANDING * np.arange(len(segments))
         self.positions = np.concatenate([_with_standing(segment) for segment in segments])
         self.numbers = np.repeat([segment.number for segment in segments], lengths)
         self.stamps_ns = np.concatenate(

@@ -25,7 +25,8 @@ class Worst:
 class Verdict:
     """What a checker found: violations and worst by kind of limit, and how far each joint went.
 
-    lowest, highest: (N,) of all commands.
+    lowest, highest: (N,) of all commands. travelled: (N,) greatest distance between two commands of
+    one segment; from one segment to the next a robot may be put elsewhere.
     """
 
     commands: int
@@ -34,6 +35,7 @@ class Verdict:
     worst: dict[str, Worst]
     lowest: np.ndarray
     highest: np.ndarray
+    travelled: np.ndarray
     first: dict[str, Worst] = field(default_factory=dict)  # the first violation of each kind
 
     @property
@@ -55,6 +57,7 @@ def merged(verdicts: Iterable[Verdict]) -> Verdict:
             },
             np.minimum(first.lowest, one.lowest),
             np.maximum(first.highest, one.highest),
+            np.maximum(first.travelled, one.travelled),
             one.first | first.first,
         )
     return first
@@ -70,13 +73,19 @@ class Findings:
         self._worst = dict.fromkeys(KINDS + TAILS, Worst())
         self._first: dict[str, Worst] = {}
         self._lowest, self._highest = (np.full(len(names), x) for x in (np.inf, -np.inf))
+        self._travelled = np.zeros(len(names))
 
-    def count(self, positions_TxN: np.ndarray, segments: int) -> None:
-        """So many commands and segments have been looked at."""
+    def count(self, positions_TxN: np.ndarray, begins: np.ndarray) -> None:
+        """These commands have been looked at; segments begin at the rows `begins`."""
         self._commands += len(positions_TxN)
-        self._segments += segments
-        self._lowest = np.fmin(self._lowest, np.fmin.reduce(positions_TxN))
-        self._highest = np.fmax(self._highest, np.fmax.reduce(positions_TxN))
+        self._segments += len(begins)
+        lowest, highest = (reduce.reduceat(positions_TxN, begins) for reduce in (np.fmin, np.fmax))
+        self._lowest = np.fmin(self._lowest, np.fmin.reduce(lowest))
+        self._highest = np.fmax(self._highest, np.fmax.reduce(highest))
+        with np.errstate(invalid='ignore'):  # infinities are violations, and no way travelled
+            travelled = highest - lowest
+        travelled = np.where(np.isfinite(travelled), travelled, 0.0)
+        self._travelled = np.maximum(self._travelled, travelled.max(axis=0))
 
     def note(
         self,
@@ -105,8 +114,9 @@ class Findings:
 
     def verdict(self) -> Verdict:
         """What was found so far."""
-        found = dict(self._violations), dict(self._worst), self._lowest, self._highest
-        return Verdict(self._commands, self._segments, *found, dict(self._first))
+        found = dict(self._violations), dict(self._worst)
+        reached = self._lowest, self._highest, self._travelled
+        return Verdict(self._commands, self._segments, *found, *reached, dict(self._first))
 
 
 def share_of(size: np.ndarray, limit: np.ndarray) -> np.ndarray:

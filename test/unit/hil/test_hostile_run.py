@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,9 @@ from gen_nodes.hil.adversaries import CORPUS, load_adversaries
 from gen_nodes.hil.command_file import CommandWriter, read_segments
 from gen_nodes.hil.hostile import controller
 from gen_nodes.hil.hostile_report import Tally
-from gen_nodes.hil.hostile_run import Plan, known, run_trial, run_trials
+from gen_nodes.hil.hostile_run import Part, Plan, known, run_trial, run_trials
 from gen_nodes.hil.limit_checker import LimitChecker
+from gen_nodes.hil.published import Segment
 from gen_nodes.hil.verdict import KINDS
 from gen_nodes.robot import known_robots, resource_root
 
@@ -73,6 +75,18 @@ def test_a_robot_that_does_not_move_is_no_proof():
     tally.add(run_trial(plan, 0, Idle))
     assert not tally.moved and tally.verdict.total == 0
     json.dumps(tally.report(), allow_nan=False)
+
+
+def test_a_robot_that_is_put_elsewhere_but_never_commanded_to_move_is_no_proof():
+    plan = Plan('ur5e', 200, seed=1)
+    _, limits = known('ur5e')
+    checker = LimitChecker(limits, 0.008)
+    for number, place in enumerate((limits.lower, limits.middle, limits.upper)):
+        values = np.tile(place, (100, 1))
+        checker.add(Segment(number, place, np.arange(100) * 8_000_000, values))
+    tally, modes = Tally(plan), Counter({'RUNNING': 300})
+    tally.add(Part(0, 200, 300, checker.verdict(), modes, Counter(), Counter()))
+    assert tally.running == 1 and not tally.travelled.any() and not tally.moved
 
 
 def test_a_controller_that_breaks_down_is_reported_with_what_is_needed_to_see_it_again():

@@ -106,6 +106,13 @@ def test_no_difference_reaches_from_one_segment_into_the_next():
     assert (verdict.lowest == [-0.5, 3.0]).all() and (verdict.highest == [0.5, 9.0]).all()
 
 
+def test_a_way_is_travelled_within_a_segment_not_by_being_put_elsewhere():
+    far, near = segment([[0.1, 0], [0.4, 0]]), segment([[0.9, 5], [0.7, 5.1]], start=[0.0, 0.0])
+    assert judged(far, near).travelled == pytest.approx([0.3, 0.1])
+    both = merged([judged(near), judged(far), judged(segment([[0, 0], [np.inf, np.nan], [0, 0]]))])
+    assert both.travelled == pytest.approx([0.3, 0.1])
+
+
 def test_a_position_outside_is_a_violation_but_coming_back_from_there_is_none():
     slow = np.column_stack([np.linspace(1.02, 0.98, 400), np.zeros(400)])
     loose = replace(LIMITS, acceleration=np.full(2, 1e9), jerk=np.full(2, 1e9))
