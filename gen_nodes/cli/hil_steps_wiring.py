@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from gen_nodes.cli.hil_acceptance_bench import CONTROLLER, Bench
+from gen_nodes.cli.robot_case import Contacts, examine
 from gen_nodes.cli.stage_config import STATE_RATE_HZ
 from gen_nodes.errors import GenError
-from gen_nodes.hil.acceptance import Check, Findings, at_most, holds
+from gen_nodes.hil.acceptance import Check, Findings, at_most, between, holds
 from gen_nodes.hil.acceptance_motion import motion
 from gen_nodes.hil.acceptance_wiring import (
     RATE_LEAST,
@@ -22,6 +23,7 @@ from gen_nodes.hil.acceptance_wiring import (
     judge_topics,
 )
 from gen_nodes.robot import CommandPath, RobotSpec, load_robot
+from gen_nodes.robot_findings import ERROR, WARNING
 from gen_nodes.ros.qos import latched, sensor
 from gen_nodes.ros.routes import Route, stream_routes
 from gen_nodes.types import Mode
@@ -32,13 +34,30 @@ STILL_S = 2.0
 
 
 def description(robot: str) -> Findings:
-    """Load it, and see whether it can be moved a little from its ready pose."""
+    """Load it, examine it as `gen robot check` does, and see whether it can be moved a little from
+    its ready pose.
+    """
     spec = load_robot(robot)
+    case = examine(spec)
     named = f'{spec.display_name}, {spec.n} joints, {len(spec.streams)} streams'
-    checks = [holds('URDF and YAML are read', True, named), *_inside(spec)]
-    tips = dict(zip(spec.tips, spec.kinematics().tips(spec.ready), strict=True))
-    figures = {'sha256': spec.sha256, 'joints': list(spec.joint_names), 'ready_tips_m': tips}
-    return Findings(tuple(checks), figures)
+    wrong = [finding.text for finding in case.findings if finding.level == ERROR]
+    odd = tuple(f'{f.text} -> {f.fix}' for f in case.findings if f.level == WARNING)
+    checks = [
+        holds('URDF and YAML are read', True, named),
+        holds('gen robot check finds no error', not wrong, '; '.join(wrong)),
+        *_inside(spec),
+        *_clear(spec, case.contacts),
+    ]
+    figures = {'sha256': spec.sha256, 'joints': list(spec.joint_names)}
+    return Findings(tuple(checks), figures, odd)
+
+
+def _clear(spec: RobotSpec, contacts: Contacts | None) -> list[Check]:
+    """How near links and fences are at the ready pose; nothing where none are watched."""
+    if contacts is None or spec.self_collision is None:
+        return []
+    what = f'clearance at the ready pose ({contacts.nearest})'
+    return [between(what, contacts.clearance, spec.self_collision.margin, float('inf'), 'm')]
 
 
 def _inside(spec: RobotSpec) -> list[Check]:
@@ -67,7 +86,7 @@ def topics(bench: Bench) -> Findings:
         hear = partial(_count, counts, names, route)
         operator.listen(route.type, route.topic, hear, qos, raw=raw)
     bench.rig.until(lambda: all(counts[r.topic] for r in routes.values() if _due(bench, r)), 2.0)
-    _clear(counts, routes)
+    _begin(counts, routes)
     began = time.monotonic()
     bench.rig.wait(LISTEN_S)
     seconds = time.monotonic() - began
@@ -82,7 +101,7 @@ def _due(bench: Bench, route: Route) -> bool:
     return bench.spec.streams[route.stream].required
 
 
-def _clear(counts: Counter[str], routes: Mapping[str, Route]) -> None:
+def _begin(counts: Counter[str], routes: Mapping[str, Route]) -> None:
     """Begin to count; what is latched was published once and for all."""
     for topic, route in routes.items():
         if not route.latched:

@@ -29,7 +29,8 @@ def at_most(what: str, value: float, most: float, unit: str = '') -> Check:
 
 def between(what: str, value: float, least: float, most: float, unit: str = '') -> Check:
     """A figure that must lie in [least, most]."""
-    bar = f'{least:.4g} to {in_words(most, unit)}'
+    most_in_words = f'to {in_words(most, unit)}' if math.isfinite(most) else f'{unit} or more'
+    bar = f'{least:.4g} {most_in_words}'
     return Check(what, in_words(value, unit), bar, bool(least <= value <= most))
 
 
