@@ -85,6 +85,8 @@ class ControllerCore:
             for name in path.joints
         }
         self._by_velocity = np.array([name in by_velocity for name in self.names])
+        self._grippers = np.array([joint.role == 'gripper' for joint in spec.joints])
+        self._grip: np.ndarray | None = None  # position last commanded, of all joints
         self._player = Player()
         self._latched: Finding | None = None  # the stop that only a reset clears
         self._speed_scale = 1.0
@@ -102,6 +104,7 @@ class ControllerCore:
         self._mode, self._reason, self._since_ns = Mode.INACTIVE, '', 0
         self._set(Mode.INACTIVE, 'not active', 'activate the controller', 0)
         self._commanding = False
+        self._grip = None
         self._player.clear()
         self._chunk_arrival: tuple[float, int] | None = None
         self._last_tick: int | None = None
@@ -189,6 +192,13 @@ class ControllerCore:
         reset pass.
         """
         self._take(self._watches.safety(source, allowed, meaning), steady_ns)
+
+    def on_intruder(self, problem: str, next_step: str, steady_ns: int) -> None:
+        """Somebody else commands the robot: latches the stop, and no reset passes while it lasts.
+        '': nobody does.
+        """
+        finding = Finding(problem, next_step, latch=True) if problem else None
+        self._take(self._watches.forbid('intruder', finding), steady_ns)
 
     def _take(self, finding: Finding | None, steady_ns: int | None) -> None:
         if finding is not None:
@@ -381,7 +391,10 @@ class ControllerCore:
         """
         if self._mode == Mode.HOLDING and self._watches.states.elsewhere(self._envelope.position):
             self._ramp_s = 0.0
-        self._envelope.start(measured)
+        start = measured.copy()
+        if self._grip is not None:  # a gripper that holds something is not where it was sent to
+            start[self._grippers] = self._grip[self._grippers]
+        self._envelope.start(start)
         self._commanding = True
 
     @property
@@ -399,6 +412,7 @@ class ControllerCore:
         for limit in step.active:
             self.active[limit] = self.active.get(limit, 0) + 1
         self._travelled = self._travelled + self._envelope.step
+        self._grip = step.position
         rates = step.velocity
         if self._by_velocity.any():  # what a driver integrates to the positions
             rates = np.where(self._by_velocity, self._envelope.step / self.period_s, rates)

@@ -163,9 +163,13 @@ class Envelope:
         """The same motion from another place: for a robot that is commanded by velocity, whose
         place only measurement tells.
         """
-        self._state = State(self._state.p + by_N, self._state.v, self._state.a)
+        p = self._state.p + by_N
+        self._state = State(p, self._state.v, self._state.a)
         self._passing = False
-        self._widen(self._state.p)
+        # the limits reach out to where it was found, never further
+        self._lower, self._upper = np.minimum(self._lower, p), np.maximum(self._upper, p)
+        if self._clearance is not None:
+            self._clearance.found(p)
 
     # Steps
 

@@ -36,18 +36,19 @@ class StackWatch:
     def __init__(self, names: Sequence[str], own: str = '', own_instance: int = 0):
         self._nodes = {name: _Node() for name in names}
         self._own, self._own_instance = own, own_instance
+        self._twin: tuple[Finding, int] | None = None  # heard last at [steady ns]
 
     def offer(self, heartbeat: Heartbeat, steady_ns: int) -> Finding | None:
         """Take a heartbeat. A finding latches: two processes call themselves the same."""
         if heartbeat.node == self._own and heartbeat.instance != self._own_instance:
-            return _twin(heartbeat)
+            return self._found(heartbeat, steady_ns)
         node = self._nodes.get(heartbeat.node)
         if node is None:
             return None
         before = node.heartbeat
         if before is not None and before.instance != heartbeat.instance:
             if heartbeat.instance in node.former:
-                return _twin(heartbeat)
+                return self._found(heartbeat, steady_ns)
             node.former.add(before.instance)
         node.heartbeat, node.arrival_ns = heartbeat, steady_ns
         return None
@@ -77,17 +78,24 @@ class StackWatch:
                 return Finding(f'{name}: {said.cause}', said.next_step, False, said.since_ns)
         return None
 
+    def twin(self, steady_ns: int) -> Finding | None:
+        """Two nodes of one name, both heard lately."""
+        if self._twin is None or steady_ns - self._twin[1] > SILENT_S * NS:
+            return None
+        return self._twin[0]
+
+    def _found(self, heartbeat: Heartbeat, steady_ns: int) -> Finding:
+        finding = Finding(
+            f'two nodes are called {heartbeat.node}',
+            'end one of them, then call reset',
+            latch=True,
+        )
+        self._twin = finding, steady_ns
+        return finding
+
     def restart(self) -> None:
         """Forget what was heard."""
         self._nodes = {name: _Node() for name in self._nodes}
-
-
-def _twin(heartbeat: Heartbeat) -> Finding:
-    return Finding(
-        f'two nodes are called {heartbeat.node}',
-        'end one of them, then call reset',
-        latch=True,
-    )
 
 
 class EstopWatch:

@@ -74,6 +74,7 @@ class StateWatch:
         self._jump, self._divergence = config.jump * scale, config.divergence * scale
         self._divergence[free] = np.inf
         self._unmoved = config.unmoved * scale
+        self._unmoved[free] = np.inf
         self._stood: tuple[int, np.ndarray] | None = None  # since when, and where
         self._order: tuple[tuple[str, ...], list[int]] | None = None
         self.position: np.ndarray | None = None

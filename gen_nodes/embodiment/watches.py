@@ -68,16 +68,20 @@ class Watches:
         return self.states.offer(sample, steady_ns)
 
     def safety(self, source: str, allowed: bool, meaning: str) -> Finding | None:
-        """The robot's own safety signal `source`; what it forbids is kept until it allows again."""
+        """The robot's own safety signal `source` has spoken."""
         if source in self._unheard:
             self._unheard.remove(source)
-        if allowed:
+        next_step = "clear it by the robot's own means, then call reset"
+        finding = Finding(f'{source}: {meaning}', next_step, latch=True)
+        return self.forbid(source, None if allowed else finding)
+
+    def forbid(self, source: str, finding: Finding | None) -> Finding | None:
+        """Keep what `source` forbids until it allows again."""
+        if finding is None:
             self._forbidden.pop(source, None)
-            return None
-        self._forbidden[source] = Finding(
-            f'{source}: {meaning}', "clear it by the robot's own means, then call reset", latch=True
-        )
-        return self._forbidden[source]
+        else:
+            self._forbidden[source] = finding
+        return finding
 
     def heartbeat(self, heartbeat: Heartbeat, steady_ns: int) -> Finding | None:
         """A node of the stack speaks."""
@@ -137,10 +141,13 @@ class Watches:
         return self.estop.awaited() or silent
 
     def forbidden(self, steady_ns: int) -> Finding | None:
-        """What the robot, the e-stop or the wrench forbid whatever the controller does."""
+        """What the robot, the e-stop, the wrench or an intruder forbid whatever the controller
+        does.
+        """
         return (
             next(iter(self._forbidden.values()), None)
             or self.estop.stands(steady_ns)
+            or self.stack.twin(steady_ns)
             or (self.wrench.stands() if self.wrench is not None else None)
         )
 

@@ -250,14 +250,10 @@ class EmbodimentController(GenNode):
     def _look_for_intruders(self) -> None:
         """Whoever else commands the robot ends our part until a person has looked."""
         problem = self._intruders.found()
-        if problem:
-            with self._lock:
-                self._core.stop(
-                    problem,
-                    'end whoever should not speak there, then call reset',
-                    time.monotonic_ns(),
-                )
-        elif self._paths is not None:
+        with self._lock:
+            next_step = 'end whoever should not speak there, then call reset'
+            self._core.on_intruder(problem, next_step, time.monotonic_ns())
+        if not problem and self._paths is not None:
             problem = '; '.join(self._paths.troubles)
         if self._foreign and not self._intruders.unheard('action_chunk'):
             self._foreign = ''  # it has gone

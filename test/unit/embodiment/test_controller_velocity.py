@@ -71,3 +71,20 @@ def test_a_stuck_one_is_noticed_though_it_is_taken_where_it_is_measured(robot):
         ticks += 1
         assert ticks * H < 4.0  # the curve is slow where it turns back
     assert 'does not follow' in robot.state.reason
+
+
+def test_one_that_sags_beyond_its_soft_limit_can_still_move(robot):
+    lower = SPEC.lower[0] + 0.012
+    robot.q = np.array([lower, *SPEC.ready[1:]])
+    robot.drift = np.array([-0.02, 0, 0, 0, 0, 0])  # pulled outwards
+    hold = replace(robot.chunk(), values=np.tile(robot.q, (21, 1)), rates=np.zeros((21, SPEC.n)))
+    for tick in range(1500):
+        if tick % 5 == 0:
+            here = replace(hold, stamp_ns=robot.now, sequence=tick + 1)
+            robot.core.on_chunk(here, robot.now, robot.steady)
+        robot.step(chunks=False)
+    sagged = robot.q[0]
+    robot.drift = 0.0
+    robot.run(2.0)
+    assert robot.state.mode == Mode.RUNNING
+    assert robot.q[0] > sagged + 0.5
