@@ -6,7 +6,8 @@ import argparse
 import json
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gen_nodes.cli.arguments import check_output, check_seed, stop_in_order_when
 from gen_nodes.errors import ConfigError, GenError
 
 if TYPE_CHECKING:
+    from gen_nodes.hil.command_file import CommandWriter
     from gen_nodes.hil.hostile_report import Tally
 
 HELP = (
@@ -29,16 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--chunks', type=int, default=10_000, help='how many')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same commands')
     parser.add_argument('--json', type=Path, help='write the report here')
-    parser.add_argument('--dump', type=Path, help='write every command here, as Parquet')
+    parser.add_argument(
+        '--dump', type=Path, help='write every command here, as Parquet, once all have come'
+    )
     parser.add_argument('--jobs', type=int, default=1, help='processes; the result is the same')
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 where no limit was violated and the robot really moved; else raises GenError, the report is
-    written all the same.
+    """0 where no limit was violated and the robot really moved; else raises GenError. The report is
+    written all the same, also when interrupted: on the trials that had ended.
     """
     from gen_nodes.cli.provenance import command_line, machine
-    from gen_nodes.robot import load_robot
+    from gen_nodes.hil.hostile_report import Tally
+    from gen_nodes.hil.hostile_run import Plan
 
     if not 1 <= args.chunks <= MOST_CHUNKS:
         raise ConfigError(f'--chunks {args.chunks} must lie in [1, {MOST_CHUNKS}]')
@@ -47,50 +52,64 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     check_output('--json', args.json)
     check_output('--dump', args.dump)
-    load_robot(args.robot)
     stop_in_order_when_ended()
+    tally = Tally(Plan(args.robot, args.chunks, args.seed))
     ran_on, began_s = machine(), time.monotonic()
-    tally = provoke(args)
-    report = tally.report() | {
-        'seconds': round(time.monotonic() - began_s, 2),
-        'jobs': args.jobs,
-        'machine': ran_on,
-        'command': command_line(),
-    }
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + '\n')
-    show(report)
+    try:
+        provoke(args, tally)
+    finally:
+        report = tally.report() | {
+            'seconds': round(time.monotonic() - began_s, 2),
+            'jobs': args.jobs,
+            'machine': ran_on,
+            'command': command_line(),
+        }
+        if args.json:
+            write(args.json, report)
+        show(report)
     judge(report)
     return 0
 
 
-def provoke(args: argparse.Namespace) -> Tally:
+def provoke(args: argparse.Namespace, tally: Tally) -> None:
     """Run every trial; with --dump gather the commands of all of them in one file."""
     from gen_nodes.cli.progress import Progress
-    from gen_nodes.hil.command_file import CommandWriter
-    from gen_nodes.hil.hostile_report import Tally
-    from gen_nodes.hil.hostile_run import Plan, known, run_trials
-    from gen_nodes.version import code_version
+    from gen_nodes.hil.hostile_run import run_trials
 
+    progress, began_s = Progress(), time.monotonic()
     with ExitStack() as stack:
-        folder = out = None
+        stack.callback(progress.clear)
+        plan, out = tally.plan, None
         if args.dump:
             parts = tempfile.TemporaryDirectory(dir=args.dump.parent, prefix=f'.{args.dump.name}.')
-            folder = Path(stack.enter_context(parts))
-            spec, limits = known(args.robot)
-            about = {'robot': spec.name, 'seed': str(args.seed), 'version': code_version()}
-            period_s = 1.0 / spec.control.rate_hz
-            out = stack.enter_context(CommandWriter(args.dump, limits.names, period_s, about))
-        plan = Plan(args.robot, args.chunks, args.seed, folder)
-        tally, progress, began_s = Tally(plan), Progress(), time.monotonic()
-        for part in run_trials(plan, args.jobs):
+            plan = replace(plan, part_folder=Path(stack.enter_context(parts)))
+            out = stack.enter_context(command_writer(args, tally))
+        for part in stack.enter_context(closing(run_trials(plan, args.jobs))):
             tally.add(part)
             if out:
                 out.append(plan.part(part.number))
                 plan.part(part.number).unlink()
             progress.show(words(tally, time.monotonic() - began_s))
-        progress.clear()
-    return tally
+
+
+def command_writer(args: argparse.Namespace, tally: Tally) -> CommandWriter:
+    """The file that --dump asks for."""
+    from gen_nodes.hil.command_file import CommandWriter
+    from gen_nodes.version import code_version
+
+    about = {'robot': tally.spec.name, 'seed': str(args.seed), 'version': code_version()}
+    return CommandWriter(args.dump, tally.limits.names, 1.0 / tally.spec.control.rate_hz, about)
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """The report as JSON; the file is there whole or not at all."""
+    text = json.dumps(report, indent=1) + '\n'
+    if path.exists() and not path.is_file():  # a pipe, /dev/stdout
+        path.write_text(text)
+        return
+    partial = path.with_name(f'.{path.name}.part')
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def words(tally: Tally, seconds: float) -> str:
@@ -119,6 +138,8 @@ def show(report: dict[str, Any]) -> None:
     )
     refused, stops = sum(report['refused'].values()), sum(report['stops'].values())
     print(f'{refused:,} chunks refused, {stops:,} stops, {report["violations"]} violations')
+    if report['interrupted']:
+        print('interrupted: this is what had ended before')
 
 
 def judge(report: dict[str, Any]) -> None:

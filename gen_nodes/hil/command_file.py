@@ -40,7 +40,9 @@ OPTIONS = {'compression': 'zstd', 'use_dictionary': ['joint', 'quantity', 'segme
 
 
 class CommandWriter:
-    """Context manager. Whole segments go in, and one row group comes out per `flush`."""
+    """Context manager. Whole segments go in, and one row group comes out per `flush`. The file is
+    there once all is written; where the writing is broken off, there is none.
+    """
 
     def __init__(
         self, path: Path, joints: tuple[str, ...], period_s: float, about: Mapping[str, str]
@@ -48,7 +50,8 @@ class CommandWriter:
         self._joints, self._period_ns = joints, seconds_to_ns(period_s)
         self._waiting: list[pa.Table] = []
         schema = SCHEMA.with_metadata({**about, 'period_s': repr(period_s)})
-        self._file = pq.ParquetWriter(path, schema, **OPTIONS)
+        self._path, self._partial = path, path.with_name(f'.{path.name}.part')
+        self._file = pq.ParquetWriter(self._partial, schema, **OPTIONS)
 
     def __enter__(self) -> CommandWriter:
         return self
@@ -56,8 +59,14 @@ class CommandWriter:
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
-        self._file.close()
+        try:
+            if kind is None:
+                self.flush()
+            self._file.close()
+            if kind is None:
+                self._partial.replace(self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
     def add(self, segment: Segment) -> None:
         """One more segment."""

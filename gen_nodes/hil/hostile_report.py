@@ -11,7 +11,7 @@ import numpy as np
 from gen_nodes.hil.adversaries import CORPUS
 from gen_nodes.hil.hostile_run import Part, Plan, known
 from gen_nodes.hil.limit_checker import LimitChecker
-from gen_nodes.hil.verdict import KINDS, Verdict, Worst, merged
+from gen_nodes.hil.verdict import KINDS, Findings, Verdict, Worst, merged
 from gen_nodes.robot import resource_root
 from gen_nodes.types import Mode
 from gen_nodes.version import code_version
@@ -27,7 +27,7 @@ class Tally:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.spec, self.limits = known(plan.robot)
-        self.verdict: Verdict | None = None
+        self.verdict: Verdict = Findings(self.limits.names).verdict()
         self.chunks = self.ticks = 0
         self.modes: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
@@ -35,7 +35,7 @@ class Tally:
 
     def add(self, part: Part) -> None:
         """One more part."""
-        self.verdict = merged([self.verdict, part.verdict] if self.verdict else [part.verdict])
+        self.verdict = merged([self.verdict, part.verdict])
         self.chunks += part.chunks
         self.ticks += part.ticks
         self.modes += part.modes
@@ -71,12 +71,13 @@ class Tally:
         return bool(self.running >= RUNNING and far.all())
 
     def report(self) -> dict[str, Any]:
-        """As `gen hil hostile --json` writes it."""
+        """As `gen hil hostile --json` writes it; `interrupted` where trials are missing."""
         verdict, spec = self.verdict, self.spec
         corpus = hashlib.sha256((resource_root() / CORPUS).read_bytes()).hexdigest()
         return {
             'robot': spec.name,
             'chunks': self.chunks,
+            'interrupted': self.chunks < self.plan.chunks,
             'commands': verdict.commands,
             'violations': verdict.total,
             'checker': {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -101,15 +102,21 @@ def run_trial(plan: Plan, number: int, make_core: Callable = controller) -> Part
 
 
 def run_trials(plan: Plan, jobs: int) -> Iterator[Part]:
-    """Every trial's part, in order."""
+    """Every trial's part, in order. Where the caller breaks it off, the processes are ended."""
     numbers = range(plan.trials)
     if jobs == 1 or plan.trials == 1:
         yield from map(partial(run_trial, plan), numbers)
         return
     workers = min(jobs, plan.trials)
     spawn = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    others = set(multiprocessing.active_children())
+    deaf = signal.SIGINT, signal.SIG_IGN  # Ctrl-C reaches all processes; one of them answers
+    with ProcessPoolExecutor(workers, spawn, signal.signal, deaf) as pool:
         try:
             yield from pool.map(partial(run_trial, plan), numbers)
+        except BaseException:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)

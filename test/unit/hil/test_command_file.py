@@ -64,6 +64,16 @@ def test_each_row_says_what_it_is(tmp_path):
     assert pq.ParquetFile(tmp_path / 'a.parquet').num_row_groups == 3
 
 
+def test_a_file_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / 'a.parquet'
+    with pytest.raises(KeyboardInterrupt), CommandWriter(path, JOINTS, 0.01, {}) as out:
+        out.add(segments()[0])
+        out.flush()
+        assert not path.exists()
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_holds_no_commands_is_named(tmp_path):
     path = tmp_path / 'x.parquet'
     path.write_bytes(b'nothing')
