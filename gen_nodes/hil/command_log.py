@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gen_nodes.embodiment.controller import ControllerCore
-from gen_nodes.hil.published import Segment, Tail
+from gen_nodes.hil.published import STANDING, Segment, Tail
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample
 from gen_nodes.wiring import FORWARD_VELOCITY, JOINT_TRAJECTORY
@@ -22,6 +22,9 @@ class CommandLog:
         kind_N = np.array([kinds[name] for name in spec.joint_names])
         self._by_rate = kind_N == FORWARD_VELOCITY
         self._tailed = kind_N == JOINT_TRAJECTORY
+        grippers_N = np.array([joint.role == 'gripper' for joint in spec.joints])
+        self._grippers = grippers_N & ~self._by_rate
+        self._before: np.ndarray | None = None  # positions last commanded, in the segment before
         self._number = begun_ns // NS
         self._start = np.zeros(spec.n)
         self._stamps: list[int] = []
@@ -50,18 +53,32 @@ class CommandLog:
         """The next command begins a new segment."""
         if not self._stamps:
             return
+        values = np.array(self._values)
         segment = Segment(
             self._number,
-            self._start,
+            self._begun(values),
             np.array(self._stamps),
-            np.array(self._values),
+            values,
             self._by_rate,
             tuple(self._tails),
             self._tailed,
         )
-        self._number += 1
+        self._number, self._before = self._number + 1, values[-1]
         self._ended.append(segment)
         self._stamps, self._values, self._tails = [], [], []
+
+    def _begun(self, values_TxN: np.ndarray) -> np.ndarray:
+        """Where the segment began, (N,): where the robot was measured. A gripper that holds
+        something stays short of what it was sent to, and goes on from there; which of the two it
+        was is told by the jerk of its first commands.
+        """
+        if self._before is None:
+            return self._start
+        measured, kept = (
+            np.abs(np.diff([*STANDING * [begin], *values_TxN[:STANDING]], 3, axis=0)).max(axis=0)
+            for begin in (self._start, self._before)
+        )
+        return np.where(self._grippers & (kept < measured), self._before, self._start)
 
     def ended(self) -> list[Segment]:
         """The segments that ended since the last call."""

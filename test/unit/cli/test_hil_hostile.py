@@ -18,7 +18,6 @@ from gen_nodes.errors import GenError
 from gen_nodes.hil.hostile_report import Tally
 from gen_nodes.hil.hostile_run import Plan
 
-
 GEN = [sys.executable, '-m', 'gen_nodes.cli.main']
 
 
