@@ -64,8 +64,8 @@ STEPS = (
         'stopping',
         'It stops when told to',
         'All joints move together; the stop service is called while they move.',
-        'measure again; a robot that needs longer than its limits say cannot do the acceleration that '
-        'the robot YAML states: lower it',
+        'measure again; a robot that needs longer than its limits say cannot do the acceleration '
+        'that the robot YAML states: lower it',
     ),
     Step(
         'watchdogs',
