@@ -39,8 +39,5 @@ class Clearance(Protocol):
     def accept(self, q_N: np.ndarray) -> None:
         """`q_N` has been commanded."""
 
-    def found(self, q_N: np.ndarray) -> None:
-        """The robot is a little elsewhere than it was commanded to: as `start` from there on."""
-
     def nearest(self) -> tuple[str, float]:
         """Name and clearance [m] of the nearest pair as last looked at."""

@@ -76,16 +76,6 @@ class Collision:
             self._goal = np.minimum(self._limit, np.maximum(self._goal, self._low - NOISE))
             self._inside = bool((self._goal < self._limit).any())
 
-    def found(self, q_N: np.ndarray) -> None:
-        """The robot is a little elsewhere than it was commanded to: as `start` from there on."""
-        self._move(q_N)
-        near = np.flatnonzero(self._low < self._goal)
-        if near.size:
-            self._shapes.place(self._q)
-            self._low[near] = self._shapes.distances(near)
-            self._goal[near] = np.minimum(self._goal[near], self._low[near] - NOISE)
-            self._inside = bool((self._goal < self._limit).any())
-
     def nearest(self) -> tuple[str, float]:
         """Name and clearance [m] of the nearest pair as last looked at; the clearance is a lower
         bound.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 GAP_PERIODS = 2
 SLOWEST_SHARE, RAMP_S = 0.1, 2.0  # after a stop: share of the velocity limits, rising to all
+MOST_MISSED = 1000  # periods of a brake that are caught up: longer than any
 PULL_1_S = 1.0  # how fast the place of a robot that is commanded by velocity follows measurement
 
 
@@ -86,7 +87,8 @@ class ControllerCore:
         }
         self._by_velocity = np.array([name in by_velocity for name in self.names])
         self._grippers = np.array([joint.role == 'gripper' for joint in spec.joints])
-        self._grip: np.ndarray | None = None  # position last commanded, of all joints
+        self._left: tuple[np.ndarray, np.ndarray] | None = None  # commanded, measured before a hold
+        self._by_trajectory = any(path.kind == 'joint_trajectory' for path in spec.control.paths)
         self._player = Player()
         self._latched: Finding | None = None  # the stop that only a reset clears
         self._speed_scale = 1.0
@@ -104,7 +106,7 @@ class ControllerCore:
         self._mode, self._reason, self._since_ns = Mode.INACTIVE, '', 0
         self._set(Mode.INACTIVE, 'not active', 'activate the controller', 0)
         self._commanding = False
-        self._grip = None
+        self._left = None
         self._player.clear()
         self._chunk_arrival: tuple[float, int] | None = None
         self._last_tick: int | None = None
@@ -296,7 +298,8 @@ class ControllerCore:
         """The command for this instant, or None where none is to be sent."""
         if self._mode == Mode.INACTIVE:
             return None
-        self._measure(now_ns, steady_ns)
+        gap_s = self._measure(now_ns, steady_ns)
+        self._catch_up(gap_s)
         jump = self._watches.clock(now_ns, steady_ns)
         self._offset_ns = now_ns - steady_ns
         if jump is not None:
@@ -330,9 +333,15 @@ class ControllerCore:
         elif self._mode != Mode.STOPPED:
             return self._run(now_ns)
         if self.at_rest:
-            self._commanding = False  # what comes next starts from what is measured then
+            self._cease()
             return None
         return self._sample(self._envelope.brake(), 0, now_ns)
+
+    def _cease(self) -> None:
+        """Command nothing more: what comes next starts from what is measured then."""
+        if self._commanding and self._mode == Mode.HOLDING:
+            self._left = self._envelope.position, self._watches.states.position
+        self._commanding = False
 
     def _finding(self, now_ns: int, steady_ns: int) -> Finding | None:
         """What keeps the controller from playing now, the gravest first."""
@@ -389,11 +398,15 @@ class ControllerCore:
         """Command from the measured position on; slowly at first after a stop, and where the robot
         does not stand any more where a hold had left it.
         """
-        if self._mode == Mode.HOLDING and self._watches.states.elsewhere(self._envelope.position):
-            self._ramp_s = 0.0
-        start = measured.copy()
-        if self._grip is not None:  # a gripper that holds something is not where it was sent to
-            start[self._grippers] = self._grip[self._grippers]
+        start, states = measured.copy(), self._watches.states
+        if self._mode == Mode.HOLDING and self._left is not None:
+            commanded, left = self._left
+            if (states.elsewhere(commanded) & ~self._grippers).any():
+                self._ramp_s = 0.0
+            # a gripper that holds something stays short of its command, and must not let go
+            gripping = self._grippers & ~states.elsewhere(left)
+            start[gripping] = commanded[gripping]
+        self._left = None
         self._envelope.start(start)
         self._commanding = True
 
@@ -412,7 +425,6 @@ class ControllerCore:
         for limit in step.active:
             self.active[limit] = self.active.get(limit, 0) + 1
         self._travelled = self._travelled + self._envelope.step
-        self._grip = step.position
         rates = step.velocity
         if self._by_velocity.any():  # what a driver integrates to the positions
             rates = np.where(self._by_velocity, self._envelope.step / self.period_s, rates)
@@ -428,8 +440,18 @@ class ControllerCore:
             step.active,
         )
 
-    def _measure(self, now_ns: int, steady_ns: int) -> None:
+    def _catch_up(self, gap_s: float) -> None:
+        """A driver of trajectories has gone on along the brake while no command came: so has the
+        envelope.
+        """
+        if self._by_trajectory and self._commanding:
+            for _ in range(min(round(gap_s / self.period_s) - 1, MOST_MISSED)):
+                self._envelope.brake()
+
+    def _measure(self, now_ns: int, steady_ns: int) -> float:
+        """Count the tick; seconds since the last one."""
         self._ticks += 1
+        gap_s = 0.0
         if self._last_tick is not None:
             gap_s = (steady_ns - self._last_tick) / NS
             self._worst_gap_s = max(self._worst_gap_s, gap_s)
@@ -437,6 +459,7 @@ class ControllerCore:
                 self._missed += 1
                 self.gaps.append(Gap(now_ns, gap_s))
         self._last_tick = steady_ns
+        return gap_s
 
     # State
 

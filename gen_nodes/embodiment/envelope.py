@@ -24,7 +24,7 @@ import numpy as np
 import ruckig
 
 from gen_nodes.embodiment.clearance import Clearance
-from gen_nodes.embodiment.limits import Limits
+from gen_nodes.embodiment.limits import OUTSIDE_TOLERANCE, Limits
 from gen_nodes.embodiment.stop import (
     PLAN_ACCELERATION,
     PLAN_JERK,
@@ -40,7 +40,6 @@ from gen_nodes.embodiment.stop import (
 )
 
 DIRECT = 1 - 1e-6
-OUTSIDE_TOLERANCE = 0.05
 BRAKE_SAMPLES, BOUND_MARGIN, STILL = 20, 2e-3, 1e-9
 SLOWEST_CEILING = 1e-3
 FRAME, FRAME_ACCELERATION = 0.95, 0.8  # of the limits: the rest is for catching up
@@ -168,8 +167,6 @@ class Envelope:
         self._passing = False
         # the limits reach out to where it was found, never further
         self._lower, self._upper = np.minimum(self._lower, p), np.maximum(self._upper, p)
-        if self._clearance is not None:
-            self._clearance.found(p)
 
     # Steps
 

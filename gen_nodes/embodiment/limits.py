@@ -16,6 +16,7 @@ GRID = 1025
 SOFT_MARGIN_OF_RANGE = 0.005
 SOFT_MARGIN_MAX = 0.01
 CEILING_DECELERATION = 0.8
+OUTSIDE_TOLERANCE = 0.05  # [rad, m] beyond its limits may a joint stand and be commanded from
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gen_nodes.embodiment.curve import FUTURE_TOLERANCE_S
-from gen_nodes.embodiment.limits import Limits
+from gen_nodes.embodiment.limits import OUTSIDE_TOLERANCE, Limits
 from gen_nodes.types import NS, JointSample
 
 STANDS_S = 0.2
@@ -74,7 +74,7 @@ class StateWatch:
         self._jump, self._divergence = config.jump * scale, config.divergence * scale
         self._divergence[free] = np.inf
         self._unmoved = config.unmoved * scale
-        self._unmoved[free] = np.inf
+        self._free = free
         self._stood: tuple[int, np.ndarray] | None = None  # since when, and where
         self._order: tuple[tuple[str, ...], list[int]] | None = None
         self.position: np.ndarray | None = None
@@ -121,6 +121,8 @@ class StateWatch:
     def _wrong_content(self, sample: JointSample) -> Finding | None:
         wiring = 'check the driver and the joint names in the robot YAML, then call reset'
         if self._order is None or self._order[0] != sample.names:
+            if len(set(sample.names)) != len(sample.names):
+                return Finding('joint state names a joint twice', wiring, latch=True)
             missing = [name for name in self._limits.names if name not in sample.names]
             if missing:
                 return Finding(f"joint state lacks joint '{missing[0]}'", wiring, latch=True)
@@ -177,9 +179,22 @@ class StateWatch:
             latch=True,
         )
 
-    def elsewhere(self, command: np.ndarray) -> bool:
-        """Whether the robot stands clearly elsewhere than where it was commanded to, (N,)."""
-        return bool((np.abs(self.position - command) > self._unmoved).any())
+    def elsewhere(self, place: np.ndarray) -> np.ndarray:
+        """Mask (N,) of the joints that are measured clearly elsewhere than there."""
+        return np.abs(self.position - place) > self._unmoved
+
+    def beyond(self) -> Finding | None:
+        """Latch where a joint is measured clearly outside its limits, whatever is commanded."""
+        limits = self._limits
+        out = np.maximum(limits.hard_lower - self.position, self.position - limits.hard_upper)
+        if not (out > OUTSIDE_TOLERANCE).any():
+            return None
+        joint = int(np.argmax(out))
+        return Finding(
+            f"'{limits.names[joint]}' is measured {out[joint]:.3f} outside its limits",
+            "move it inside by the robot's own means, then call reset",
+            latch=True,
+        )
 
     def motion(self, steady_ns: int) -> Finding | None:
         """Hold while a robot that is not commanded moves: whoever moves it comes first."""

@@ -113,6 +113,8 @@ class Watches:
         if command is None:
             return None
         position, velocity, travelled = command
+        if self.states.silence(steady_ns) is None and (beyond := self.states.beyond()) is not None:
+            return beyond
         apart = self.states.divergence(position, velocity, steady_ns)
         if apart is not None or not np.isfinite(self.config.divergence):
             return apart

@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter as RclpyParameter
 from std_srvs.srv import Trigger
 
 from gen_nodes.embodiment.controller import ControllerCore, ResetRefused
+from gen_nodes.embodiment.stop import EnvelopeError, StopPath
 from gen_nodes.embodiment.watchdog import WatchConfig
 from gen_nodes.nodes.control_inputs import STATES_PER_TICK, ControlInputs
 from gen_nodes.nodes.control_reports import ControlReports
@@ -40,7 +41,7 @@ from gen_nodes.wiring import JOINT_TRAJECTORY
 STATE_PERIOD_NS = NS // 2
 REPORT_PERIOD_S = 0.1
 INTRUDER_PERIOD_S = 0.25
-LONGEST_STOP_S = 2.0
+LONGEST_STOP_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 REHEARSED_S = 0.3  # a robot must have stood for a while before it is commanded
 
@@ -126,7 +127,8 @@ class EmbodimentController(GenNode):
         if self._shadow:
             return Intruders(self, (), ())
         ours = [path.topic for path in spec.control.paths if path.message]
-        return Intruders(self, ['executed', *ours], ['action_chunk', spec.state.topic])
+        single = ['action_chunk', spec.state.topic, spec.estop.topic]
+        return Intruders(self, ['executed', *ours], single)
 
     def activate(self) -> None:
         with self._lock:
@@ -185,10 +187,8 @@ class EmbodimentController(GenNode):
         deadline = time.monotonic_ns()
         while self._running:
             deadline += period_ns
-            behind = time.monotonic_ns() - deadline
-            if behind > 0:
-                deadline += behind // period_ns * period_ns
             time.sleep(max(deadline - time.monotonic_ns(), 0) / NS)
+            deadline += max(time.monotonic_ns() - deadline, 0) // period_ns * period_ns
             self._tick(deadline)
 
     def _tick(self, deadline_ns: int) -> None:
@@ -200,13 +200,22 @@ class EmbodimentController(GenNode):
         with self._lock:
             self._take(states)
             command = self._core.tick(now_ns, deadline_ns)
-            way = self._core.stop_path() if command is not None and self._with_path else None
+            way = self._way_to_rest() if command is not None and self._with_path else None
             state = self._core.state(now_ns)
         if command is not None:
-            if self._paths is not None:
+            if self._paths is not None and (way is not None or not self._with_path):
                 self._paths.send(command, way)
             self._executed.publish(convert.joint_command_message(self._make_messages, command))
         self._publish_state_if_due(state)
+
+    def _way_to_rest(self) -> StopPath | None:
+        """For drivers of trajectories; without one they brake on the last that they were sent."""
+        try:
+            return self._core.stop_path()
+        except EnvelopeError as error:
+            next_step = 'see where the robot stands, then call reset'
+            self._core.stop(str(error), next_step, time.monotonic_ns())
+            return None
 
     def _take(self, states: Sequence[tuple[JointSample | str, int]]) -> None:
         for state, steady_ns in states:

@@ -153,4 +153,5 @@ class GenNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.end()
+        self.pulse.unfit(*INACTIVE)
         return TransitionCallbackReturn.SUCCESS

@@ -447,3 +447,25 @@ def test_a_stamp_far_from_ros_time_is_refused_by_name_and_spoils_no_later_state(
     running.run(1.0)
     running.core.reset(running.now, running.steady)
     assert running.state.mode == Mode.WAITING
+
+
+@pytest.mark.parametrize(('beyond', 'mode'), [(0.049, Mode.RUNNING), (0.051, Mode.STOPPED)])
+def test_a_joint_measured_clearly_outside_its_limits_stops_the_robot(robot, beyond, mode):
+    robot.q = SPEC.ready.copy()
+    robot.q[2] = SPEC.upper[2] + 0.045
+    robot.run(0.4)
+    assert robot.state.mode == Mode.RUNNING
+    robot.q = robot.q.copy()
+    robot.q[2] = SPEC.upper[2] + beyond
+    robot.step(follows=False)
+    assert robot.state.mode == mode
+    assert mode == Mode.RUNNING or 'outside its limits' in robot.state.reason
+
+
+def test_a_joint_state_that_names_a_joint_twice_is_refused(running):
+    names = (*SPEC.joint_names, SPEC.joint_names[0])
+    twice = running.joint_state(
+        names=names, position=np.append(running.q, 0.0), capture_ns=running.now + 1
+    )
+    running.core.on_joint_state(twice, running.steady)
+    assert running.state.reason == 'joint state names a joint twice'
