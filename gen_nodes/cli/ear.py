@@ -100,6 +100,11 @@ class Ear:
         """What the controller has said of itself since an arrival."""
         return [Word(*heard) for heard in since(self._words, since_ns)]
 
+    def stops_since(self, since_ns: int) -> list[int]:
+        """When the controller noticed what it stopped for since an arrival [ns]."""
+        said = self.words_since(since_ns)
+        return [word.state.since_ns for word in said if word.state.mode == Mode.STOPPED]
+
     def works(self, node: str, since_ns: int) -> bool:
         """Whether a node has said since an arrival that it is active, fit for its job or not."""
         return self._worked_ns.get(node, -1) >= since_ns

@@ -13,12 +13,14 @@ from rclpy.logging import LoggingSeverity
 
 from gen_nodes.cli.hil_fault_bench import Bench
 from gen_nodes.cli.puppet import honest
+from gen_nodes.errors import GenError
 from gen_nodes.ros.qos import reliable, sensor
 from gen_nodes.types import NS
 
 Deed = Callable[[Bench], AbstractContextManager[None]]
 FLOOD_PERIOD_S = 0.001
 FLOOD_BATCH = 5
+LEAST_FLOOD_HZ = 600.0
 JUMP_RAD = 0.2
 FAR_RAD = 10.0
 HUGE_RATE = 1000.0
@@ -137,25 +139,29 @@ SPOILT = (
 def flood(bench: Bench) -> Iterator[None]:
     """Good chunks come at 1 kHz: one curve per batch, every message with a stamp of its own."""
     puppet, node = bench.puppet, bench.rig.operator.node
-    began, sent = time.monotonic(), 0
+    began, sent, published = time.monotonic(), 0, 0
 
     def pour() -> None:
-        nonlocal sent
+        nonlocal sent, published
         due = int((time.monotonic() - began) / FLOOD_PERIOD_S)
         message = puppet.message()
         stamp = message.header.stamp
         for number in range(min(due - sent, 10 * FLOOD_BATCH)):
             stamp.sec, stamp.nanosec = divmod(stamp.sec * NS + stamp.nanosec + (number > 0), NS)
             puppet.chunks.publish(message)
+            published += 1
         sent = due
 
     puppet.falsify = lambda message: ()
     timer = node.create_timer(FLOOD_BATCH * FLOOD_PERIOD_S, pour)
     try:
         yield
+        rate = published / (time.monotonic() - began)
     finally:
         node.destroy_timer(timer)
         puppet.falsify = honest
+    if rate < LEAST_FLOOD_HZ:
+        raise GenError(f'only {rate:.0f} chunks/s were published: this machine is too busy')
 
 
 @contextmanager

@@ -181,11 +181,13 @@ def controlled_twice(bench: Bench) -> Iterator[None]:
     rig.graph.processes[SECOND] = ProcessSpec(
         SECOND, 'gen_nodes.nodes.embodiment_controller', parameters, remaps, '/second'
     )
+    began_ns = time.time_ns()
     rig.graph.restart(SECOND)
     topic = rig.spec.control.paths[0].topic
     try:
         bench.sure(lambda: publishers(bench, topic) > 1, 30.0, 'no second controller')
         bench.mark()
+        bench.cause_ns = min([bench.cause_ns, *rig.ear.stops_since(began_ns)])  # seen before us
         yield
     finally:
         rig.end(SECOND)

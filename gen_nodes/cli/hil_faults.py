@@ -107,6 +107,9 @@ def tried(args: argparse.Namespace, spec: RobotSpec, faults: list[Fault], out: P
     from gen_nodes.cli.hil_session import inject
 
     rows: list[Row] = []
+    says = stop_is_said(spec)
+    for fault in (fault for fault in FAULTS if not args.only and not possible(fault, spec, says)):
+        print(f'left out: {fault.name} (needs {fault.needs})')
     began = time.monotonic()
     try:
         for row in inject(args.robot, spec, faults, out, print):

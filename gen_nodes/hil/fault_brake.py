@@ -10,7 +10,6 @@ from gen_nodes.hil.fault_list import Fault
 from gen_nodes.hil.fault_trial import (
     JUMP,
     PERIODS,
-    STEPPED_NS,
     STILL,
     TRANSIT_NS,
     Body,
@@ -32,13 +31,11 @@ def brake(
     """From noticing to standstill, and what was commanded after that."""
     noticed_ns = noticed(word, moments)
     release_ns = moments.reset_ns or _resumed_ns(record, moments)
-    braking = [
-        command
-        for command in record.commands
-        if not command.sample.sequence
-        and noticed_ns - STEPPED_NS < command.arrival_ns < release_ns
-        and when(command, moments) >= moments.cause_ns
-    ]
+    commands = [c for c in record.commands if moments.cause_ns <= when(c, moments) < release_ns]
+    braking = [c for c in commands if not c.sample.sequence]
+    _refuse_to_follow(found, commands, noticed_ns, body, moments)
+    if not braking and _moved_last(noticed_ns, moments, record):
+        found.wrong.append('fell silent while it moved')
     first_ns = (
         when(braking[0], moments) if braking else own(word.state.stamp_ns, word.arrival_ns, moments)
     )
@@ -51,11 +48,26 @@ def brake(
         return
     rest_ns = when(braking[rest], moments) if braking else first_ns
     found.stopped_s = since(moments.cause_ns, rest_ns)
-    found.after = _after(braking[rest:], moments, record)
+    found.after += _after(braking[rest:], moments, record)
     if braking and word.state.mode == Mode.STOPPED and not fault.foreign:
         found.after = max(found.after, _sent_after(braking[rest], release_ns, record))
     if found.after:
         found.wrong.append(f'{found.after} commands after the stop')
+
+
+def _refuse_to_follow(
+    found: Findings, commands: list[Command], noticed_ns: int, body: Body, moments: Moments
+) -> None:
+    """After a cause was noticed no chunk is followed any more."""
+    latest_ns = noticed_ns + PERIODS * body.period_s * NS
+    found.after = sum(c.sample.sequence > 0 and when(c, moments) > latest_ns for c in commands)
+
+
+def _moved_last(noticed_ns: int, moments: Moments, record: Record) -> bool:
+    """Whether the last command before the cause was noticed, or just after it, had a speed."""
+    latest_ns = noticed_ns + TRANSIT_NS
+    before = [c for c in record.commands if when(c, moments) <= latest_ns]
+    return bool(before) and speed(before[-1]) > STILL
 
 
 def _rest(braking: list[Command]) -> int | None:
@@ -101,9 +113,9 @@ def _sent_after(rest: Command, release_ns: int, record: Record) -> int:
 
 
 def _resumed_ns(record: Record, moments: Moments) -> int:
-    """Arrival of the first word that the motion goes on after the fault was mended."""
+    """When the motion went on after the fault was mended."""
     word = next(record.modes(moments.mended_ns, Mode.RUNNING), None)
-    return moments.end_ns if word is None else word.arrival_ns
+    return moments.end_ns if word is None else noticed(word, moments)
 
 
 def resume(found: Findings, body: Body, moments: Moments, record: Record) -> None:

@@ -22,9 +22,8 @@ from gen_nodes.hil.fault_trial import (
 from gen_nodes.hil.record import Command, Record
 from gen_nodes.types import NS, Mode
 
-CONTROLLER = 'embodiment_controller'
 EARLY_NS = NS // 100  # a control tick notices at its deadline, which is a little ago
-SILENT_NS = NS // 2  # heartbeats come ten times a second: a longer silence is noticed
+GAP_S = 0.3  # without a command: longer than a machine that stalls explains
 FASTER = 1.02  # than the velocity limit between two commands: a jump
 MOVED = 2e-3  # [rad or m] of a robot that does not stand
 
@@ -97,11 +96,17 @@ def went_on(fault: Fault, body: Body, moments: Moments, record: Record) -> Findi
         found.detected_s = since(moments.cause_ns, word.arrival_ns)
         found.wrong.append('the motion was ended')
     commands = [c for c in record.commands if c.arrival_ns >= moments.cause_ns]
-    if not commands:
-        found.wrong.append('no command came')
+    if _longest_gap_s(commands, moments) > GAP_S:
+        found.wrong.append('commands ceased')
     elif _fastest(commands, body) > FASTER:
         found.wrong.append('commands jumped')
     return found
+
+
+def _longest_gap_s(commands: list[Command], moments: Moments) -> float:
+    """Longest time without a command between the cause and the end of the trial [s]."""
+    arrivals = [moments.cause_ns, *(command.arrival_ns for command in commands), moments.end_ns]
+    return float(np.diff(arrivals).max()) / NS
 
 
 def _fastest(commands: list[Command], body: Body) -> float:
@@ -121,7 +126,6 @@ def waited(fault: Fault, body: Body, moments: Moments, record: Record) -> Findin
     else:
         found.mode, found.reason = word.state.mode.name, word.state.reason
         found.detected_s = since(moments.cause_ns, word.arrival_ns)
-        found.stopped_s, found.periods = found.detected_s, 0.0
     began_ns = moments.began_ns or moments.cause_ns
     early = [c for c in record.commands if began_ns <= c.arrival_ns < moments.mended_ns]
     found.after = len(early)
@@ -132,17 +136,14 @@ def waited(fault: Fault, body: Body, moments: Moments, record: Record) -> Findin
 
 
 def fell_silent(fault: Fault, body: Body, moments: Moments, record: Record) -> Findings:
-    """The controller is gone: its heartbeat ends, no command follows, the robot stands."""
+    """The controller is gone: another node notices, no command follows, the robot stands."""
     found = Findings(mode=Ending.SILENT)
-    beats = [b.arrival_ns for b in record.beats if b.node == CONTROLLER]
-    last_ns = max((ns for ns in beats if ns < moments.mended_ns), default=None)
-    if last_ns is None:
-        found.wrong.append('no heartbeat of the controller was heard')
-    else:
-        found.detected_s = since(moments.cause_ns, last_ns + SILENT_NS)
+    named = naming(fault, record, moments.cause_ns)
+    if named is not None:
+        found.detected_s = since(moments.cause_ns, named.arrival_ns)
     gone_ns = (moments.gone_ns or moments.cause_ns) + TRANSIT_NS
     late = [c for c in record.commands if gone_ns < c.arrival_ns < moments.mended_ns]
-    found.after, found.periods = len(late), 0.0
+    found.after = len(late)
     if late:
         found.wrong.append(f'{found.after} commands after the controller was gone')
     found.stopped_s = _stands_s(body, moments, record)

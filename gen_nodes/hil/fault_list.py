@@ -95,7 +95,7 @@ def limited(name: str, what: str) -> Fault:
 
 
 POLICY = (
-    *killed('harmonic_policy', HOLDING, ('harmonic_policy',), 'policy'),
+    *killed('harmonic_policy', HOLDING, ('harmonic_policy', 'silent'), 'policy'),
     Fault(
         'policy_hang_0.1s',
         'the policy is paused for 0.1 s',
@@ -255,7 +255,7 @@ NODES = (
         'the recorder cannot write any more',
         'data_recorder',
         HOLDING,
-        ('recording',),
+        ('recording', 'cannot be written'),
     ),
     *killed('robot_emulator', HOLDING, ('joint states', 'stale'), 'driver'),
     *killed(CONTROLLER, SILENT, (CONTROLLER, 'silent'), 'controller'),

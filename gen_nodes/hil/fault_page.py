@@ -33,9 +33,13 @@ that can be known) and the robot moves after one only, `/diagnostics` names the 
 |---|---|
 | RUNNING | it does no harm, or none that the envelope leaves: the motion goes on without a jump |
 | WAITING | the motion does not begin |
-| HOLDING | braked inside the limits; goes on by itself when the cause is gone |
-| STOPPED | braked inside the limits; goes on after an explicit reset only |
+| HOLDING | braked; goes on by itself when the cause is gone |
+| STOPPED | braked; goes on after an explicit reset only |
 | SILENT | the controller itself is gone: nothing is commanded, the driver stays where it is |
+
+Periods lie between two stamps of the controller's own: when it noticed, and its first braking
+command. Whether a brake keeps the limits is not judged here but by `gen hil hostile` and
+`gen hil run`.
 
 In the cells: from the cause to its detection / to the commanded standstill / to its name on
 `/diagnostics` [s]. A dash: does not apply. Bold: not met, and why.

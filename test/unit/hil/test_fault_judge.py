@@ -132,6 +132,28 @@ def test_a_motion_that_goes_on_is_not_ok():
     assert 'the motion went on' in judge(STOP, BODY, RESET, record).note
 
 
+def test_a_controller_that_says_stopped_and_follows_chunks_is_not_ok():
+    record = stopped()
+    following = replace(record, commands=tuple(running(500, END_MS)))
+    row = judge(STOP, BODY, RESET, following)
+    assert not row.ok and row.commands_after_stop > 50
+    back = tuple(running(1400, 1900))
+    row = judge(STOP, BODY, RESET, stopped(back))
+    assert not row.ok and row.commands_after_stop == 50
+
+
+def test_a_controller_that_falls_silent_at_full_speed_is_not_ok():
+    record = stopped()
+    silent = [c for c in record.commands if not NOTICED_MS * MS <= c.arrival_ns < RESET_MS * MS]
+    row = judge(STOP, BODY, RESET, replace(record, commands=tuple(silent)))
+    assert not row.ok and 'fell silent while it moved' in row.note
+
+
+def test_commands_that_cease_are_no_motion_that_goes_on():
+    record = Record(commands=tuple(running(500, 1020)), words=(word(500, Mode.RUNNING),))
+    assert 'ceased' in judge(GO_ON, BODY, MOMENTS, record).note
+
+
 def test_the_other_mode_is_not_ok():
     assert 'STOPPED where HOLDING' in judge(HOLD, BODY, RESET, stopped()).note
 
@@ -247,7 +269,8 @@ def gone(coast_until_ms: int) -> Record:
 def test_a_controller_that_is_gone_is_noticed_by_its_silence_and_the_robot_stands():
     row = judge(DIE, BODY, MOMENTS, gone(1200))
     assert row.ok and row.mode == 'SILENT'
-    assert (row.detected_s, row.commands_after_stop) == (0.4, 0)
+    assert (row.detected_s, row.commands_after_stop) == (0.7, 0)
+    assert row.periods_to_stop is None
     assert row.stopped_s == pytest.approx(0.2, abs=0.01)
 
 
