@@ -19,7 +19,7 @@ from gen_nodes.cli.stage_config import RELAY
 from gen_nodes.embodiment.controller import RAMP_S, SLOWEST_SHARE
 from gen_nodes.errors import ConfigError, GenError
 from gen_nodes.hil.acceptance_following import Take, lags_of
-from gen_nodes.hil.acceptance_limits import segments_of, unheard
+from gen_nodes.hil.acceptance_limits import segments_of, unexplained_gaps, unheard
 from gen_nodes.hil.acceptance_motion import Motion, amounts, motion
 from gen_nodes.hil.acceptance_plan import Plan, Rest, walk
 from gen_nodes.hil.acceptance_stops import first_in
@@ -296,13 +296,14 @@ class Bench:
 
         commands = [c.sample for c in record.commands]
         states = self.states(record)
+        segments = segments_of(self.spec, commands, states, measured)
         return Interruption(
             part(first, EVER_NS),
             cause_ns,
             state,
             lags_of(part(max(first, cause_ns - round(LAGS_S * NS)), cause_ns)),
-            segments_of(self.spec, commands, states, measured),
-            unheard(commands, states),
+            segments,
+            unheard(commands, states) + unexplained_gaps(self.spec, segments, states),
         )
 
     def wait_for(self, after_ns: int, *modes: Mode, within_s: float = NOTICED_S) -> ControllerState:

@@ -13,6 +13,7 @@ from gen_nodes.hil.acceptance_limits import (
     first_violations,
     judge_limits,
     segments_of,
+    unexplained_gaps,
     unheard,
 )
 from gen_nodes.hil.acceptance_motion import amounts
@@ -98,7 +99,7 @@ def within_limits(bench: Bench, since_ns: int, speed: float) -> Findings:
     commands = [c.sample for c in record.commands]
     states = bench.states(record)
     segments = segments_of(bench.spec, commands, states, bench.measured_before(since_ns))
-    missing = unheard(commands, states)
+    missing = unheard(commands, states) + unexplained_gaps(bench.spec, segments, states)
     return judge_limits(check_limits(bench.spec, segments), segments, missing, speed)
 
 

@@ -17,6 +17,8 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RECENT_NS = NS // 10
+GAP_PERIODS = 2
+INSIDE = 1 - 1e-9  # of a limit
 UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = (
     0.25  # of the share asked for, a wish and no limit: catching up after a late tick exceeds it
@@ -71,25 +73,46 @@ def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]
     return missing
 
 
+def unexplained_gaps(
+    spec: RobotSpec, segments: Sequence[Segment], states: Sequence[ControllerState]
+) -> int:
+    """Gaps between the commands heard of a run that the controller does not own up to: it counts
+    its own of more than two periods, so in the others commands were lost on their way here.
+    """
+    longest = GAP_PERIODS * NS / spec.control.rate_hz
+    gaps = sum(int((np.diff(segment.stamps_ns) > longest).sum()) for segment in segments)
+    owned = states[-1].missed - states[0].missed if states else 0
+    return max(gaps - max(owned, 0), 0)
+
+
 def start_of(
     spec: RobotSpec, measured: Track, stamp_ns: int, positions_TxN: np.ndarray
 ) -> np.ndarray:
-    """(N,) where a run of commands that begins at `stamp_ns` set out from: of the joint states of
-    the last 0.1 s that from which the first commands go on most gently. Which of them the
-    controller had taken nobody tells; from that one they keep the limits.
+    """(N,) where a run of commands that begins at `stamp_ns` set out from: the mean of the joint
+    states of the last 0.1 s, moved as little as the limits demand. Which joint state the
+    controller had taken nobody tells, and the jerk limit times the period cubed is less than their
+    noise; how far the first command lies from what is measured is judged elsewhere.
     """
     known = measured.between(stamp_ns - RECENT_NS, stamp_ns).position
     if not len(known):
         return positions_TxN[0]
-    h = 1.0 / spec.control.rate_hz
+    h, first = 1.0 / spec.control.rate_hz, positions_TxN[:3]
     limits = (spec.velocity * h, spec.acceleration * h**2, spec.jerk * h**3)
 
-    def effort(start: np.ndarray) -> float:
-        values = np.concatenate([np.repeat(start[None], 3, axis=0), positions_TxN[:3]])
-        steps = [np.abs(np.diff(values, k, axis=0)) / limits[k - 1] for k in (1, 2, 3)]
-        return max(float(step.max()) for step in steps)
+    def differences(start: np.ndarray) -> list[np.ndarray]:
+        values = np.concatenate([np.repeat(start[None], 3, axis=0), first])
+        return [np.diff(values, order, axis=0) for order in (1, 2, 3)]
 
-    return min(known, key=effort)
+    start = known.mean(axis=0)
+    lower, upper = np.full(spec.n, -np.inf), np.full(spec.n, np.inf)
+    base, moved = differences(np.zeros(spec.n)), differences(np.ones(spec.n))
+    for at_zero, at_one, limit in zip(base, moved, limits, strict=True):
+        slope = at_one - at_zero  # each difference is at_zero + slope * start
+        for row in np.flatnonzero(slope[:, 0]):
+            ends = [(side * limit - at_zero[row]) / slope[row] for side in (-INSIDE, INSIDE)]
+            lower = np.maximum(lower, np.minimum(*ends))
+            upper = np.minimum(upper, np.maximum(*ends))
+    return np.where(lower <= upper, np.clip(start, lower, np.maximum(lower, upper)), start)
 
 
 def check_limits(spec: RobotSpec, segments: Sequence[Segment]) -> Verdict:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gen_nodes.hil.acceptance import Findings, at_most, holds
 from gen_nodes.hil.acceptance_following import Take, trace
-from gen_nodes.hil.acceptance_limits import start_of
+from gen_nodes.hil.acceptance_limits import RECENT_NS
 from gen_nodes.hil.acceptance_motion import stop_within
 from gen_nodes.hil.acceptance_track import STILL, Stop, Track, scale, stop_of
 from gen_nodes.robot import RobotSpec
@@ -92,8 +92,9 @@ def judge_resume(
     if not later:
         return Findings((holds('commands after the resume', False, 'none came'),))
     first = later[0]
-    start = start_of(spec, measured, first.capture_ns, np.array([c.values for c in later[:3]]))
-    jump = float((np.abs(first.values - start)).max())
+    known = measured.between(first.capture_ns - RECENT_NS, first.capture_ns).position
+    jumps = np.abs(known - first.values).max(axis=1)
+    jump = float(jumps.min(initial=np.inf))  # one of them is what the controller began from
     early = [c for c in later if c.capture_ns <= first.capture_ns + ramp_s * NS]
     rates = np.abs(np.diff([c.values for c in early], axis=0)) * spec.control.rate_hz
     share = float((rates / spec.velocity).max(initial=0.0))

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from gen_nodes.embodiment.controller import ControllerCore
-from gen_nodes.hil.acceptance_limits import check_limits, judge_limits, segments_of, unheard
+from gen_nodes.hil.acceptance_limits import (
+    check_limits,
+    judge_limits,
+    segments_of,
+    unexplained_gaps,
+    unheard,
+)
 from gen_nodes.hil.acceptance_motion import motion
 from gen_nodes.hil.acceptance_track import track_of
 from gen_nodes.robot import load_robot
@@ -186,6 +192,38 @@ def test_a_command_that_was_not_heard_is_counted_by_the_controllers_own_ticks():
     assert unheard(bench.commands, bench.states) == 3
     findings = judge_limits(check_limits(SPEC, bench.segments), bench.segments, 3, 0.2)
     assert not findings.checks[0].met and 'not heard' in findings.checks[0].what
+
+
+def test_a_gap_counts_as_not_heard_unless_the_controller_owns_up_to_it():
+    bench, curve = Bench(), motion(SPEC, SPEC.ready, 0.2)
+    bench.play(curve, 1.0)
+    bench.now_ns += 5 * PERIOD_NS  # it had no processor for a while
+    bench.play(curve, 0.4)
+    bench.rest()
+    assert bench.states[-1].missed == 1
+    assert unexplained_gaps(SPEC, bench.segments, bench.states) == 0
+    del bench.commands[40:45]
+    assert unexplained_gaps(SPEC, bench.segments, bench.states) == 1
+
+
+def test_a_run_is_judged_though_the_joint_state_that_it_began_from_was_not_heard():
+    bench, curve = Bench(noise=3e-4), motion(SPEC, SPEC.ready, 0.2)
+    bench.play(curve, 1.0)
+    bench.rest()
+    first_ns = bench.commands[0].capture_ns
+    bench.samples = [s for s in bench.samples if s.capture_ns != first_ns]
+    assert check_limits(SPEC, bench.segments).total == 0
+
+
+def test_a_first_command_far_from_what_is_measured_is_caught():
+    bench, curve = Bench(noise=1e-4), motion(SPEC, SPEC.ready, 0.2)
+    bench.play(curve, 1.0)
+    bench.rest()
+    bench.commands = [
+        type(c)(**{**vars(c), 'values': c.values + (0.01 if i == 0 else 0.0)})
+        for i, c in enumerate(bench.commands)
+    ]
+    assert check_limits(SPEC, bench.segments).violations['jerk'] > 0
 
 
 def test_words_that_were_missed_while_it_held_count_for_no_missing_command():
