@@ -78,8 +78,8 @@ def test_ctrl_c_writes_what_was_done_so_far_and_leaves_no_process(tmp_path):
     else:
         pytest.fail(f'it ended by itself, with exit status {process.wait()}')
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    process.stdout.close()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     assert len(json.loads((tmp_path / 'f.json').read_text())) == 1
     end = time.monotonic() + 10
     while left_behind(tmp_path) and time.monotonic() < end:
