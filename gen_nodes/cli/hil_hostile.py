@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     check_output('--json', args.json)
     check_output('--dump', args.dump)
+    if args.json and args.dump and args.json.resolve() == args.dump.resolve():
+        raise ConfigError(f"--json and --dump name the same file '{args.json}': choose two")
     stop_in_order_when_ended()
     tally = Tally(Plan(args.robot, args.chunks, args.seed))
     ran_on, began_s = machine(), time.monotonic()

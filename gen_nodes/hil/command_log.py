@@ -11,6 +11,12 @@ from gen_nodes.types import NS, CommandSample
 from gen_nodes.wiring import FORWARD_VELOCITY, JOINT_TRAJECTORY
 
 
+def by_kind(spec: RobotSpec, kind: str) -> np.ndarray:
+    """Mask (N,) of the joints that a driver takes by control paths of a kind."""
+    kinds = {name: path.kind for path in spec.control.paths for name in path.joints}
+    return np.array([kinds[name] == kind for name in spec.joint_names])
+
+
 class CommandLog:
     """Cuts what is published into segments: a run of ticks with a command each, since the operator
     last started the controller.
@@ -18,10 +24,8 @@ class CommandLog:
 
     def __init__(self, spec: RobotSpec, begun_ns: int, period_s: float) -> None:
         self._begun_ns, self._period_s = begun_ns, period_s
-        kinds = {name: path.kind for path in spec.control.paths for name in path.joints}
-        kind_N = np.array([kinds[name] for name in spec.joint_names])
-        self._by_rate = kind_N == FORWARD_VELOCITY
-        self._tailed = kind_N == JOINT_TRAJECTORY
+        self._by_rate = by_kind(spec, FORWARD_VELOCITY)
+        self._tailed = by_kind(spec, JOINT_TRAJECTORY)
         grippers_N = np.array([joint.role == 'gripper' for joint in spec.joints])
         self._grippers = grippers_N & ~self._by_rate
         self._before: np.ndarray | None = None  # positions last commanded, in the segment before
@@ -30,12 +34,20 @@ class CommandLog:
         self._stamps: list[int] = []
         self._values: list[np.ndarray] = []
         self._tails: list[Tail] = []
+        self._reached: list[np.ndarray] = []
         self._ended: list[Segment] = []
 
     def take(
-        self, command: CommandSample | None, core: ControllerCore, tick: int, reported: np.ndarray
+        self,
+        command: CommandSample | None,
+        core: ControllerCore,
+        tick: int,
+        reported: np.ndarray,
+        reached: np.ndarray | None = None,
     ) -> None:
-        """What was published at a tick, of a robot that was measured at `reported` (N,)."""
+        """What was published at a tick, of a robot that was measured at `reported` (N,) before, and
+        that was at `reached` (N,) a period later, where that is known.
+        """
         if command is None:
             self.close()
             return
@@ -43,6 +55,8 @@ class CommandLog:
             self._start = reported
         self._stamps.append(self._begun_ns + round(tick * self._period_s * NS))
         self._values.append(np.where(self._by_rate, command.rates, command.values))
+        if self._by_rate.any() and reached is not None:
+            self._reached.append(reached)
         if self._tailed.any():
             stop = core.stop_path()
             self._tails.append(
@@ -62,10 +76,11 @@ class CommandLog:
             self._by_rate,
             tuple(self._tails),
             self._tailed,
+            np.array(self._reached) if self._reached else None,
         )
         self._number, self._before = self._number + 1, values[-1]
         self._ended.append(segment)
-        self._stamps, self._values, self._tails = [], [], []
+        self._stamps, self._values, self._tails, self._reached = [], [], [], []
 
     def _begun(self, values_TxN: np.ndarray) -> np.ndarray:
         """Where the segment began, (N,): where the robot was measured. A gripper that holds

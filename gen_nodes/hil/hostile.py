@@ -15,7 +15,7 @@ import numpy as np
 
 from gen_nodes.embodiment.controller import ControllerCore, ResetRefused
 from gen_nodes.hil.adversaries import Adversary
-from gen_nodes.hil.command_log import CommandLog
+from gen_nodes.hil.command_log import CommandLog, by_kind
 from gen_nodes.hil.hostile_chunks import ChunkSource, Draft
 from gen_nodes.hil.hostile_robot import HostileRobot
 from gen_nodes.hil.hostile_world import POLICY, HostileWorld
@@ -23,6 +23,7 @@ from gen_nodes.hil.published import Segment
 from gen_nodes.hil.stated_limits import StatedLimits
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, Mode
+from gen_nodes.wiring import FORWARD_VELOCITY
 
 TRIAL_NS = 100_000 * NS  # between the starts of two trials on the steady time line
 LONGEST_STOP_S = 60.0
@@ -60,7 +61,9 @@ class Trial:
         self.core = make_core(spec)
         self._period_s = 1.0 / spec.control.rate_hz
         self._random, self._number = random, number
-        self._robot = HostileRobot(limits, spec.ready, self._period_s, random)
+        self._robot = HostileRobot(
+            limits, spec.ready, self._period_s, random, by_kind(spec, FORWARD_VELOCITY)
+        )
         self._world = HostileWorld(spec, self.core, self._robot, random, (number + 1) * TRIAL_NS)
         self._source = ChunkSource(limits, spec.ready, self._period_s, random, adversaries)
         self._drafts: Iterator[Draft] = iter(())
@@ -95,8 +98,8 @@ class Trial:
             if sample is not None:
                 core.on_joint_state(sample, world.steady_ns)
         command = core.tick(world.ros_ns, world.steady_ns)
-        robot.advance(command.values if command is not None else None)
-        self._log.take(command, core, self.ticks, robot.reported)
+        robot.advance(command)
+        self._log.take(command, core, self.ticks, robot.reported, robot.position)
         mode = core.mode
         self.modes[mode] += 1
         if mode in (Mode.STOPPED, Mode.INACTIVE):

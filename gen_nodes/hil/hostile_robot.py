@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 
 from gen_nodes.hil.stated_limits import StatedLimits
-from gen_nodes.types import JointSample
+from gen_nodes.types import CommandSample, JointSample
 
 NOISE_ROWS = 997  # of prepared noise; prime, so that it meets every pattern
 TURN = 2 * np.pi
 
 
 class HostileRobot:
-    """Follows commands as a first-order lag with noise on what it reports.
+    """Follows commands as a first-order lag with noise on what it reports: positions, or velocities
+    of the joints in the mask `by_rate` (N,), of which it keeps the last one it was sent.
 
     position: (N,) where it is. reported: (N,) the newest position that can be believed, since its
     stamp is newer than all before: where the next segment of commands starts. `stalled`, `blocked`
@@ -24,11 +25,17 @@ class HostileRobot:
     """
 
     def __init__(
-        self, limits: StatedLimits, ready: np.ndarray, period_s: float, random: np.random.Generator
+        self,
+        limits: StatedLimits,
+        ready: np.ndarray,
+        period_s: float,
+        random: np.random.Generator,
+        by_rate: np.ndarray,
     ) -> None:
         self._names, self._ready, self._random = limits.names, ready, random
         self._lower = np.where(np.isfinite(limits.lower), limits.lower, -TURN)
         self._upper = np.where(np.isfinite(limits.upper), limits.upper, TURN)
+        self._by_rate, self._period_s = by_rate, period_s
         self._share = 1 - np.exp(-period_s / random.uniform(0.003, 0.06))
         size = 10 ** random.uniform(-6, -3.5)
         self._noise = random.normal(0, size, (NOISE_ROWS, len(limits.names)))
@@ -50,17 +57,23 @@ class HostileRobot:
             q[joint] = self._random.choice([self._lower[joint] - 1, self._upper[joint] + 1])
         self.position = np.clip(q, self._lower - outside, self._upper + outside)
         self.target = self.reported = self.position
+        self._sent = self._rate = np.zeros(len(self._ready))
 
     def forget_stamps(self) -> None:
         """Clocks have stepped, or a listener begins anew: older stamps count again."""
         self._newest_ns = 0
 
-    def advance(self, command: np.ndarray | None) -> None:
+    def advance(self, command: CommandSample | None) -> None:
         """One control period; None: no command came, the servo goes on to its last one."""
         if command is not None:
-            self.target = command
-        if not self.blocked:
-            self.position = self.position + self._share * (self.target - self.position)
+            self.target, self._sent = command.values, command.rates
+        if self.blocked:
+            self._rate = np.zeros_like(self._rate)
+            return
+        self._rate = self._rate + self._share * (self._sent - self._rate)
+        step = self._share * (self.target - self.position)
+        step[self._by_rate] = self._period_s * self._rate[self._by_rate]
+        self.position = self.position + step
 
     def sample(self, now_ns: int) -> JointSample | None:
         """What its driver reports now, None where it is silent."""

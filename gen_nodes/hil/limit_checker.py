@@ -7,6 +7,9 @@ A segment is a run of commands one period apart. Before its first command the ro
 was measured, after its last it stands where that one put it. With p the commanded positions and h
 the period, velocity is (p1 - p0) / h, and so on up to the third difference for jerk.
 
+A driver of velocities keeps the last one it was sent, so that one must be 0. Its robot goes where
+they lead; where it was watched, its position is judged by that.
+
 A driver of trajectories gets with each command the way to rest from there (a tail): it must begin
 with the command and end at rest, inside the position and velocity limits at its points and, in the
 mean, between them.
@@ -24,7 +27,7 @@ import numpy as np
 from gen_nodes.hil.published import Block, Segment, as_positions
 from gen_nodes.hil.stated_limits import StatedLimits
 from gen_nodes.hil.tail_checker import judge_tails
-from gen_nodes.hil.verdict import KINDS, Findings, Verdict, share_of
+from gen_nodes.hil.verdict import KINDS, REST, Findings, Verdict, share_of
 
 BLOCK_ROWS = 1 << 15
 
@@ -42,6 +45,7 @@ class LimitChecker:
         """One more segment to judge."""
         if len(segment.values) == 0:
             return
+        self._rest(segment)
         self._waiting.append(as_positions(segment, self.period_s))
         self._rows += len(segment.values)
         if self._rows >= BLOCK_ROWS:
@@ -67,9 +71,16 @@ class LimitChecker:
         self._compare('acceleration', block, bend, self.limits.acceleration * h**2)
         self._compare('jerk', block, twist, self.limits.jerk * h**3)
 
+    def _rest(self, segment: Segment) -> None:
+        if segment.by_rate is not None:
+            moving = segment.by_rate & (segment.values[-1] != 0)
+            share = np.where(moving, np.inf, 0.0)[None]
+            stamp_ns, number = segment.stamps_ns[-1:], np.array([segment.number])
+            self._findings.note(REST, share, moving[None], stamp_ns, number)
+
     def _position(self, block: Block) -> None:
         """Where the robot stood outside, a command may lead back, never further out."""
-        out = block.positions - self.limits.middle
+        out = block.places - self.limits.middle
         before = np.abs(np.concatenate([out[:1], out[:-1]]))
         before[block.begins] = np.abs(out[block.begins])
         self._compare('position', block, out, np.maximum(self.limits.half, before))

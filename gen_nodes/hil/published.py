@@ -28,7 +28,8 @@ class Tail(Frozen):
 class Segment(Frozen):
     """start: (N,) where the robot stood before; stamps_ns (T,); values (T, N) as published:
     positions, or velocities of the joints in the mask `by_rate` (N,). tails: (T,) where a driver
-    takes trajectories, of the joints in the mask `tailed` (N,).
+    takes trajectories, of the joints in the mask `tailed` (N,). reached: (T, N) where the robot was
+    a period after each command, where that is known.
     """
 
     number: int
@@ -38,24 +39,29 @@ class Segment(Frozen):
     by_rate: np.ndarray | None = None
     tails: tuple[Tail, ...] = ()
     tailed: np.ndarray | None = None
+    reached: np.ndarray | None = None
 
 
 def as_positions(segment: Segment, period_s: float) -> Segment:
     """The segment with positions only. A robot keeps a velocity for one period: the differences of
-    its positions are the velocities again, and their differences.
+    its positions are the velocities again, and their differences. `reached` becomes the positions
+    to be judged: for velocities where the robot went, if known, since none was commanded.
     """
     if segment.by_rate is None or not segment.by_rate.any():
-        return segment
-    reached = segment.start + np.cumsum(segment.values * period_s, axis=0)
-    values = np.where(segment.by_rate, reached, segment.values)
-    return replace(segment, values=values, by_rate=None)
+        return replace(segment, reached=segment.values)
+    summed = segment.start + np.cumsum(segment.values * period_s, axis=0)
+    values = np.where(segment.by_rate, summed, segment.values)
+    reached = values if segment.reached is None else segment.reached
+    places = np.where(segment.by_rate, reached, segment.values)
+    return replace(segment, values=values, by_rate=None, reached=places)
 
 
 class Block:
     """Segments one after another, each with the robot standing before and after.
 
-    positions (R, N), stamps_ns (R,), numbers (R,) of the segments, published (R,) mask, begins:
-    indices of the segments' first rows. published_begins: the same among the published rows alone.
+    positions, places (R, N): whose differences and which themselves are judged; stamps_ns (R,),
+    numbers (R,) of the segments, published (R,) mask, begins: indices of the segments' first rows.
+    published_begins: the same among the published rows alone.
     """
 
     def __init__(self, segments: list[Segment]) -> None:
@@ -63,7 +69,10 @@ class Block:
         ends = np.cumsum(lengths)
         self.begins = ends - lengths
         self.published_begins = self.begins - 2 * STANDING * np.arange(len(segments))
-        self.positions = np.concatenate([_with_standing(segment) for segment in segments])
+        self.positions, self.places = (
+            np.concatenate([_with_standing(one.start, getattr(one, key)) for one in segments])
+            for key in ('values', 'reached')
+        )
         self.numbers = np.repeat([segment.number for segment in segments], lengths)
         self.stamps_ns = np.concatenate(
             [np.pad(segment.stamps_ns, STANDING, mode='edge') for segment in segments]
@@ -92,10 +101,10 @@ class Block:
         return rounding_of(self.positions[involved, joint[:, None]], order).max(axis=1)
 
 
-def _with_standing(segment: Segment) -> np.ndarray:
-    before = np.repeat(segment.start[None], STANDING, axis=0)
-    after = np.repeat(segment.values[-1:], STANDING, axis=0)
-    return np.concatenate([before, segment.values, after])
+def _with_standing(start: np.ndarray, values: np.ndarray) -> np.ndarray:
+    before = np.repeat(start[None], STANDING, axis=0)
+    after = np.repeat(values[-1:], STANDING, axis=0)
+    return np.concatenate([before, values, after])
 
 
 def rounding_of(positions: np.ndarray, order: int) -> np.ndarray:

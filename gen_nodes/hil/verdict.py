@@ -9,6 +9,8 @@ import numpy as np
 
 KINDS = ('position', 'velocity', 'acceleration', 'jerk')
 TAILS = ('tail position', 'tail velocity', 'tail rest')
+REST = 'rest'  # a driver of velocities is left with 0
+ALL = (*KINDS, *TAILS, REST)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class Findings:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
         self._commands = self._segments = 0
-        self._violations = dict.fromkeys(KINDS + TAILS, 0)
-        self._worst = dict.fromkeys(KINDS + TAILS, Worst())
+        self._violations = dict.fromkeys(ALL, 0)
+        self._worst = dict.fromkeys(ALL, Worst())
         self._first: dict[str, Worst] = {}
         self._lowest, self._highest = (np.full(len(names), x) for x in (np.inf, -np.inf))
         self._travelled = np.zeros(len(names))

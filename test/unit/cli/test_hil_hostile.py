@@ -48,6 +48,7 @@ def test_the_report_and_the_file_tell_the_same(tmp_path, capsys):
         (('--robot', 'ur5e', '--seed', '-1'), '--seed -1 must lie in'),
         (('--robot', 'ur5e', '--json', '/no/where/a.json'), "--json '/no/where/a.json': there is"),
         (('--robot', 'ur5e', '--dump', '/no/where/a.pq'), "--dump '/no/where/a.pq': there is"),
+        (('--robot', 'ur5e', '--json', 'a.pq', '--dump', './a.pq'), "name the same file 'a.pq'"),
         (('--robot', 'ur5e', '--dump', '/'), "--dump '/' cannot be written"),
     ],
 )

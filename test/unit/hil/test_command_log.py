@@ -42,4 +42,4 @@ def test_a_gripper_that_holds_something_may_go_on_from_where_it_was_sent():
 @pytest.mark.parametrize('sent', [0.0, 0.03])
 def test_but_it_jumps_nowhere(sent):
     _, second = logged([(HALF_OPEN, HALF_OPEN), (SQUEEZED, np.where(GRIPPERS, sent, SQUEEZED))])
-    assert (np.abs(second.start - sent)[GRIPPERS] >= 0.01).all()
+    assert (np.abs(second.start - sent)[GRIPPERS] > 0.009).all()

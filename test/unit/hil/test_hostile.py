@@ -14,6 +14,7 @@ from gen_nodes.hil.hostile_run import known
 from gen_nodes.hil.limit_checker import LimitChecker
 from gen_nodes.hil.published import Segment
 from gen_nodes.hil.verdict import Verdict
+from gen_nodes.robot import resource_root
 from gen_nodes.types import Mode
 
 CHUNKS = 400
@@ -152,6 +153,42 @@ def test_bounds_that_depend_on_the_position_are_caught_where_they_are_ignored():
 
     segments = commands(trial_of('franka_fr3', without_bounds), 2000)
     assert verdict_of('franka_fr3', segments).violations['velocity'] > 0
+
+
+# A robot that is driven by velocities
+
+
+@pytest.fixture(scope='module')
+def by_velocity(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp('robot') / 'by_velocity.yaml'
+    text = (resource_root() / 'config' / 'robots' / 'ur5e.yaml').read_text()
+    path.write_text(text.replace('kind: forward_position', 'kind: forward_velocity'))
+    return str(path)
+
+
+def test_a_robot_that_is_driven_by_velocities_keeps_its_limits_and_is_left_at_rest(by_velocity):
+    trial = trial_of(by_velocity, seed=6)
+    segments = commands(trial, 1500)
+    verdict = verdict_of(by_velocity, segments)
+    assert all(one.by_rate.all() for one in segments) and len(segments) > 3
+    assert trial.modes[Mode.RUNNING] > 0.4 * trial.ticks
+    assert verdict.first == {} and (verdict.travelled > 0.5).all()
+    for kind in ('velocity', 'acceleration', 'jerk'):
+        assert verdict.worst[kind].fraction > 0.9
+
+
+class Restless(ControllerCore):
+    """A controller that holds back its last command, by which a robot would come to rest."""
+
+    def tick(self, now_ns, steady_ns):
+        command = super().tick(now_ns, steady_ns)
+        return None if command is not None and self.at_rest else command
+
+
+def test_a_driver_of_velocities_that_is_never_told_to_stand_is_caught(by_velocity):
+    segments = commands(trial_of(by_velocity, Restless))
+    verdict = verdict_of(by_velocity, segments)
+    assert verdict.violations['rest'] > 0 and verdict.violations['jerk'] == 0
 
 
 class Deaf(ControllerCore):

@@ -174,6 +174,24 @@ def test_velocities_are_judged_as_the_positions_they_lead_to():
         assert by_velocity.worst[kind].fraction == pytest.approx(by_position.worst[kind].fraction)
 
 
+def test_a_driver_of_velocities_must_be_left_with_zero():
+    by_rate = np.array([False, True])
+    for last, kinds in ((0.0, set()), (1e-12, {'rest'}), (np.nan, {'rest'})):
+        one = segment([[0.0, 0.009], [0.0, last]], start=[0.0, 0.0], by_rate=by_rate)
+        assert found(judged(one)) >= kinds and ('rest' in found(judged(one))) == bool(kinds)
+    assert judged(one).first['rest'].joint == 'b' and judged(one).violations['rest'] == 1
+    assert judged(segment([[0.3, 0.3]])).total == 0  # a position is where the robot stays
+
+
+def test_a_robot_driven_by_velocities_is_where_it_was_seen():
+    rates, by_rate = np.zeros((3, 2)), np.array([True, True])
+    seen = np.array([[0.5, 0], [1.1, 0], [1.2, 0]])
+    still = segment(rates, start=[0.5, 0.0], by_rate=by_rate, reached=seen)
+    assert found(judged(still)) == {'position'}
+    assert judged(segment(rates, start=[0.5, 0.0], by_rate=by_rate)).total == 0
+    assert judged(replace(still, by_rate=None, values=np.tile([0.5, 0.0], (3, 1)))).total == 0
+
+
 def tail(**changes) -> Tail:
     """From 0 at 0.1 rad/s to rest in three points."""
     rest = np.zeros(2)
