@@ -243,6 +243,19 @@ def test_a_wrench_beyond_its_limit_stops_it_at_its_time(waiting):
     assert 'torque' in waiting.state.reason
 
 
+def test_an_intruder_stops_it_at_its_time_and_forbids_a_reset_while_he_is_there(waiting):
+    waiting.core.on_intruder('', '', waiting.steady)
+    assert waiting.core.mode == Mode.WAITING
+    waiting.core.on_intruder('somebody commands', 'send him away', waiting.steady + 9)
+    told = Mode.STOPPED, 'somebody commands', 'send him away', waiting.now + 9
+    assert waiting.said() == told
+    waiting.core.on_robot_safety('/brakes', True, '')
+    assert refused(waiting) == 'somebody commands: send him away'
+    waiting.core.on_intruder('', '', waiting.steady)
+    waiting.core.reset(waiting.now, waiting.steady)
+    assert waiting.core.mode == Mode.WAITING
+
+
 def test_where_no_wrench_is_watched_none_stops_it():
     config = WatchConfig(SPEC.state.timeout_s, STALE_S, wrench=False)
     robot = Bench(watch=config)
@@ -596,6 +609,45 @@ def test_after_a_hold_it_goes_on_slowly_only_if_it_was_moved_meanwhile(moving, b
     speeds = speeds_towards(moving, 0.5) / SPEC.velocity[0]
     assert moving.core.mode == Mode.RUNNING
     assert (speeds.max() < 0.35) == (by > 0)
+
+
+def holding_something() -> Bench:
+    """A robot whose last joint grips and stays 0.1 short of its command; it holds."""
+    *arm, last = PLAIN.joints
+    robot = Bench(replace(PLAIN, joints=(*arm, replace(last, role='gripper'))))
+    robot.activate()
+    robot.run(0.25, chunks=False)
+    goal = SPEC.ready - 0.2 * np.eye(SPEC.n)[5]
+    robot.give(values=np.tile(goal, (3, 1)))
+    for _ in range(130):
+        command = robot.step(chunks=False, follows=False)
+        if command is not None:
+            robot.q = np.maximum(command.values, SPEC.ready - 0.1 * np.eye(SPEC.n)[5])
+    assert robot.core.mode == Mode.HOLDING
+    assert robot.commands[-1] is None
+    return robot
+
+
+@pytest.mark.parametrize(('opened', 'keeps'), [(0.0, True), (0.05, False)])
+def test_after_a_hold_a_gripper_keeps_its_grip_unless_it_was_opened(opened, keeps):
+    robot = holding_something()
+    commanded = [c for c in robot.commands if c is not None][-1].values[5]
+    assert commanded < SPEC.ready[5] - 0.12
+    robot.q = robot.q + opened * np.eye(SPEC.n)[5]
+    robot.run(0.3, chunks=False)
+    robot.give(values=np.tile(robot.q, (3, 1)))
+    first = robot.step(chunks=False, follows=False).values
+    assert first[5] == pytest.approx(commanded if keeps else robot.q[5], abs=1e-3)
+    assert first[:5] == pytest.approx(robot.q[:5], abs=1e-3)
+
+
+def test_after_a_stop_a_gripper_starts_from_what_is_measured():
+    robot = holding_something()
+    robot.core.stop('pressed', 'release')
+    robot.step(chunks=False)
+    robot.core.reset(robot.now, robot.steady)
+    robot.give(values=np.tile(robot.q, (3, 1)))
+    assert robot.step(chunks=False, follows=False).values == pytest.approx(robot.q, abs=1e-3)
 
 
 def test_a_ramp_after_a_hold_begins_anew(running):

@@ -35,6 +35,19 @@ def test_a_node_that_was_never_heard_is_missing_but_not_silent():
     assert stack.silent(501 * MS).reason.startswith('hands is silent')
 
 
+@pytest.mark.parametrize('own', ['', 'eyes'])
+def test_a_second_node_of_a_name_is_told_while_it_speaks(own):
+    stack = StackWatch(() if own else ('eyes',), own, 1)
+    assert stack.twin(0) is None
+    for instance in (1, 2, 1):
+        found = stack.offer(beat('eyes', instance), 100 * MS)
+    found = stack.offer(beat('eyes', 2), 200 * MS) if own else found
+    assert found == Finding('two nodes are called eyes', 'end one of them, then call reset', True)
+    last = 200 if own else 100
+    assert stack.twin((last + 500) * MS) == found
+    assert stack.twin((last + 501) * MS) is None
+
+
 def test_without_a_name_of_ones_own_nobody_is_an_intruder():
     stack = StackWatch(())
     assert stack.offer(beat('', instance=0), 0) is None

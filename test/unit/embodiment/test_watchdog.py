@@ -79,6 +79,7 @@ def test_a_stamp_too_far_from_its_arrival_is_not_believed(states, off_ms, words)
     [
         ({'names': ('turn', 'glide')}, "joint state lacks joint 'slide'", WIRING),
         ({'names': ('a', 'b')}, "joint state lacks joint 'turn'", WIRING),
+        ({'names': ('turn', 'turn')}, 'joint state names a joint twice', WIRING),
         ({'position': np.zeros(1)}, 'joint state has 1 positions for 2 names', WIRING),
         (
             {'position': np.array([0.0, np.nan])},
@@ -213,6 +214,23 @@ def test_a_robot_stands_elsewhere_when_it_is_further_off_than_standing_moves(
 ):
     states.offer(sample(0, (1.0, 1.0)), 0)
     assert states.elsewhere(np.array(command)).any() == elsewhere
+
+
+@pytest.mark.parametrize(
+    ('place', 'words'),
+    [
+        ((9.049, -9.049), None),
+        ((9.051, 0.0), "'turn' is measured 0.051 outside its limits"),
+        ((0.0, -9.06), "'slide' is measured 0.060 outside its limits"),
+        ((9.1, -9.2), "'slide' is measured 0.200 outside its limits"),
+    ],
+)
+def test_a_joint_measured_clearly_outside_its_limits_is_found(states, place, words):
+    states.offer(sample(0, place), 0)
+    told = words and Finding(
+        words, "move it inside by the robot's own means, then call reset", True
+    )
+    assert states.beyond() == told
 
 
 def diverge(states: StateWatch, ms: int, command: tuple, velocity: tuple = (0, 0)):

@@ -207,6 +207,29 @@ def test_a_silent_estop_forbids_a_reset(watches):
     assert watches.forbidden(501 * MS).reason == "the e-stop on 'panel' has fallen silent"
 
 
+def test_a_joint_measured_outside_its_limits_stops_a_robot_that_is_commanded(watches):
+    all_speak(watches, 0)
+    all_speak(watches, 3000)
+    outside = np.where(np.arange(SPEC.n) == 1, SPEC.upper + 0.06, SPEC.ready)
+    watches.joint_state(state(3001, outside), 3001 * MS)
+    command = outside, STILL, outside
+    found = watches.finding(command, 3001 * MS, True)
+    assert found.reason == f"'{SPEC.joint_names[1]}' is measured 0.060 outside its limits"
+    assert watches.finding(None, 3001 * MS, True) is None
+    watches.estop.offer(False, 3300 * MS)
+    assert watches.finding(command, 3300 * MS, True).reason == 'joint states are stale'
+
+
+def test_a_second_node_of_a_name_forbids_a_reset_while_it_speaks(watches):
+    all_speak(watches, 0)
+    for instance in (2, 1):
+        watches.heartbeat(beat(instance=instance), 100 * MS)
+    watches.estop.offer(False, 600 * MS)
+    assert watches.forbidden(600 * MS).reason == 'two nodes are called eyes'
+    watches.estop.offer(False, 601 * MS)
+    assert watches.forbidden(601 * MS) is None
+
+
 def test_a_second_node_of_ones_own_name_is_an_intruder():
     watches = make(own='hands', own_instance=3)
     assert watches.heartbeat(beat('hands', 3), 0) is None
