@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from gen_nodes.hil.limit_checker import LimitChecker
 from gen_nodes.hil.published import Segment
 from gen_nodes.hil.stated_limits import StatedLimits
 from gen_nodes.hil.verdict import KINDS, Verdict
-from gen_nodes.robot import RobotSpec, load_robot, resource_root
+from gen_nodes.robot import RobotSpec, resource_root
 from gen_nodes.types import NS, ActionChunk, JointSample
 
 ROBOTS = ('ur5e', 'franka_fr3', 'openarm_bimanual')
@@ -103,16 +102,11 @@ def search(robot: str, kind: str, examples: int, number: int) -> tuple[list[Adve
     return [best[key] for key in sorted(best, reverse=True)[:KEPT]], wrong[kind]
 
 
-@cache
-def core_of(robot: str) -> ControllerCore:
-    return ControllerCore(load_robot(robot))
-
-
 def judged(adversary: Adversary) -> Verdict:
     """What the checker says of an adversary alone."""
     spec, limits = known(adversary.robot)
     checker = LimitChecker(limits, 1.0 / spec.control.rate_hz)
-    for segment in press(core_of(adversary.robot), spec, limits, adversary):
+    for segment in press(ControllerCore(spec), spec, limits, adversary):
         checker.add(segment)
     return checker.verdict()
 

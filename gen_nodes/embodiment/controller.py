@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 GAP_PERIODS = 2
 SLOWEST_SHARE, RAMP_S = 0.1, 2.0  # after a stop: share of the velocity limits, rising to all
 MOST_MISSED = 1000  # periods of a brake that are caught up: longer than any
-PULL_1_S = 1.0  # how fast the place of a robot that is commanded by velocity follows measurement
+# How fast the place of a robot that is commanded by velocity follows measurement, and below which
+# share of its velocity limit.
+PULL_1_S, PULL_BELOW = 1.0, 0.1
 
 
 class ResetRefused(GenError):
@@ -386,7 +388,10 @@ class ControllerCore:
             self._wanted = self._envelope.position.copy()
             self._set(Mode.RUNNING, '', '', now_ns)
         if self._by_velocity.any():
-            apart = np.where(self._by_velocity, measured - self._envelope.position, 0.0)
+            # not in fast motion: there a driver's lag would be taken for drift
+            slow = np.abs(self._envelope.velocity) < PULL_BELOW * self._envelope.limits.velocity
+            pulled = self._by_velocity & slow
+            apart = np.where(pulled, measured - self._envelope.position, 0.0)
             self._envelope.shift(PULL_1_S * self.period_s * apart)
         curve = self._player.playing(now_ns)
         rate = np.zeros(len(self.names))

@@ -41,7 +41,7 @@ def test_it_follows_the_curve_though_it_drifts(robot):
     robot.run(20.0)
     assert robot.state.mode == Mode.RUNNING
     phase = (robot.now - 1_700_000_000 * NS) / NS
-    assert np.abs(robot.q - (SPEC.ready + 0.2 * np.sin(phase))).max() < 0.02
+    assert np.abs(robot.q - (SPEC.ready + 0.2 * np.sin(phase))).max() < 0.03
 
 
 def test_what_it_is_sent_keeps_velocity_acceleration_and_jerk(robot):
