@@ -10,7 +10,7 @@ from gen_nodes.ros.diagnostics import Diagnostics, Level, Status
 from gen_nodes.types import NS, ControllerState, Mode
 
 GAP_MEMORY_S = 5.0
-CLAMP_WINDOW_S, CLAMPED_SHARE = 1.0, 0.3  # held back for more of the ticks than this: a warning
+CLAMP_WINDOW_S, CLAMPED_SHARE = 0.5, 0.3  # held back for more of the ticks than this: a warning
 
 LEVELS = {
     Mode.INACTIVE: Level.STALE,
