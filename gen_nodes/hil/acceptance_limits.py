@@ -17,7 +17,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
 RECENT_NS = NS // 10
-GAP_PERIODS = 2
+GAP_PERIODS = 3.5  # stamps this far apart: more than two periods passed, however late each tick was
 INSIDE = 1 - 1e-9  # of a limit
 UNHEARD = 'commands that were published and not heard here'
 OVERSHOOT = (
@@ -76,13 +76,18 @@ def unheard(commands: Sequence[CommandSample], states: Sequence[ControllerState]
 def unexplained_gaps(
     spec: RobotSpec, segments: Sequence[Segment], states: Sequence[ControllerState]
 ) -> int:
-    """Gaps between the commands heard of a run that the controller does not own up to: it counts
-    its own of more than two periods, so in the others commands were lost on their way here.
+    """Long gaps between the commands heard of a run that the controller does not own up to: it
+    counts its own of more than two periods, so in the others commands were lost on their way here.
+    Between its first and its last word only.
     """
-    longest = GAP_PERIODS * NS / spec.control.rate_hz
-    gaps = sum(int((np.diff(segment.stamps_ns) > longest).sum()) for segment in segments)
-    owned = states[-1].missed - states[0].missed if states else 0
-    return max(gaps - max(owned, 0), 0)
+    if not states:
+        return 0
+    longest, gaps = GAP_PERIODS * NS / spec.control.rate_hz, 0
+    for segment in segments:
+        ended = segment.stamps_ns[1:]
+        told = (ended > states[0].stamp_ns) & (ended <= states[-1].stamp_ns)
+        gaps += int(((np.diff(segment.stamps_ns) > longest) & told).sum())
+    return max(gaps - max(states[-1].missed - states[0].missed, 0), 0)
 
 
 def start_of(
