@@ -19,7 +19,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -28,7 +27,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / 'out' / 'mutants'
 PACKAGES = WORK / 'packages'
-REQUIREMENTS = ROOT / 'requirements-mutants.txt'
+REQUIREMENTS = ROOT / 'tools' / 'mutants_requirements.txt'
 REASONS = ROOT / 'tools' / 'mutants.yaml'
 PAGE = ROOT / 'docs' / 'mutants.md'
 CODE, TESTS = Path('gen_nodes/embodiment'), Path('test/unit/embodiment')
@@ -40,7 +39,7 @@ FILES = {
     'watches': ('test_watches*',),
     'watchdog': ('test_watchdog*',),
     'limits': ('test_limits*',),
-    'controller': ('test_controller_exact*',),
+    'controller': ('test_controller_exact*', 'test_controller_gap*', 'test_controller_velocity*'),
     'envelope': ('test_envelope*',),
     'collision': ('test_collision_exact*',),
     'collision_proof': ('test_collision_proof*',),
@@ -134,18 +133,13 @@ def run(name: str, children: int) -> int:
     """Test the mutants of one file that have no verdict yet."""
     tree = WORK / name
     prepare(name, tree)
-    begun = time.monotonic()
     environment = os.environ | {
         'PYTHONPATH': str(PACKAGES),
         'OMP_NUM_THREADS': '1',
         'OPENBLAS_NUM_THREADS': '1',
     }
     mutmut = [sys.executable, '-m', 'mutmut', 'run', '--max-children', str(children)]
-    code = subprocess.run(mutmut, cwd=tree, env=environment).returncode
-    spent = tree / 'seconds'
-    before = float(spent.read_text()) if spent.exists() else 0.0
-    spent.write_text(f'{before + time.monotonic() - begun:.0f}')
-    return code
+    return subprocess.run(mutmut, cwd=tree, env=environment).returncode
 
 
 def prepare(name: str, tree: Path) -> None:
@@ -234,13 +228,12 @@ def read_file(name: str) -> dict:
         alive = [
             survivor(mutant, verdict, get_diff_for_mutant(mutant, path=CODE / f'{name}.py'))
             for mutant, verdict in verdicts.items()
-            if verdict not in ('killed', 'timeout')
+            if verdict not in ('killed', 'timeout', 'not tested')
         ]
-    seconds = tree / 'seconds'
     return {
+        'code': hashlib.sha256((tree / CODE / f'{name}.py').read_bytes()).hexdigest()[:8],
         'total': len(verdicts),
         'verdicts': dict(Counter(verdicts.values())),
-        'seconds': int(seconds.read_text()) if seconds.exists() else 0,
         'alive': alive,
     }
 
@@ -265,9 +258,11 @@ def load_reasons() -> dict[str, str]:
 
 
 def killed(verdicts: dict[str, int]) -> float:
-    """Per cent of the mutants that died; a test that no longer ends has noticed, too."""
+    """Per cent of the mutants that died, of those tested; a test that no longer ends has noticed,
+    too.
+    """
     dead = verdicts.get('killed', 0) + verdicts.get('timeout', 0)
-    return 100 * dead / max(sum(verdicts.values()), 1)
+    return 100 * dead / max(sum(verdicts.values()) - verdicts.get('not tested', 0), 1)
 
 
 def summary(report: dict) -> str:
@@ -279,9 +274,8 @@ def summary(report: dict) -> str:
 def page(report: dict, reasons: dict[str, str]) -> str:
     """The report as a page of the documentation."""
     files = report['files']
-    rows = [row(name, file['verdicts'], file['seconds']) for name, file in files.items()]
-    seconds = sum(file['seconds'] for file in files.values())
-    lines = [HEAD, *rows, row('all', report['verdicts'], seconds), '', '## Mutants that live', '']
+    rows = [row(name, file['verdicts'], file['code']) for name, file in files.items()]
+    lines = [HEAD, *rows, row('all', report['verdicts']), '', '## Mutants that live', '']
     groups: dict[str, list[str]] = {}
     for mutant in [mutant for file in files.values() for mutant in file['alive']]:
         reason = reasons.get(mutant['change'], NO_REASON)
@@ -292,13 +286,13 @@ def page(report: dict, reasons: dict[str, str]) -> str:
     return '\n'.join(lines).rstrip() + '\n'
 
 
-def row(name: str, verdicts: dict[str, int], seconds: int) -> str:
+def row(name: str, verdicts: dict[str, int], code: str = '') -> str:
     """A row of the table of files."""
-    dead = verdicts.get('killed', 0), verdicts.get('timeout', 0)
+    dead, endless, open_ = (verdicts.get(key, 0) for key in ('killed', 'timeout', 'not tested'))
     total = sum(verdicts.values())
     return (
-        f'| {name} | {total} | {dead[0]} | {dead[1]} | {total - sum(dead)} | '
-        f'{killed(verdicts):.1f} % | {seconds / 60:.0f} |'
+        f'| {name} | {total} | {dead} | {endless} | {total - dead - endless - open_} | {open_} | '
+        f'{killed(verdicts):.1f} % | {code} |'
     )
 
 
@@ -310,10 +304,10 @@ another number, a missing argument, ...) and runs the unit tests of that file ea
 where it was interrupted, needs no ROS graph, and writes this page and `out/mutants/mutants.json`
 (every survivor with its diff). Hypothesis draws the same 20 examples every time. mutmut leaves
 alone: what runs at import (constants, defaults of dataclasses) and decorated functions
-(properties).
+(properties). `sha256` begins that of the file as it was tested.
 
-| file | mutants | killed | no longer ends | alive | dead | minutes |
-|---|---|---|---|---|---|---|"""
+| file | mutants | killed | no longer ends | alive | not yet tested | dead | sha256 |
+|---|---|---|---|---|---|---|---|"""
 
 
 if __name__ == '__main__':
