@@ -464,11 +464,13 @@ def test_velocities_are_taken_before_the_first_joint_state(new):
     assert velocity(new, 0.1) is None
 
 
-def by_velocity(joints: slice) -> RobotSpec:
-    path = replace(
-        PLAIN.control.paths[0], kind='forward_velocity', joints=PLAIN.joint_names[joints]
-    )
+def driven_by(kind: str, joints: slice) -> RobotSpec:
+    path = replace(PLAIN.control.paths[0], kind=kind, joints=PLAIN.joint_names[joints])
     return replace(PLAIN, control=replace(PLAIN.control, paths=(path,)))
+
+
+def by_velocity(joints: slice) -> RobotSpec:
+    return driven_by('forward_velocity', joints)
 
 
 def test_what_is_commanded_by_velocity_follows_the_measured_place():
@@ -561,6 +563,27 @@ def test_a_clock_jump_stops_it_at_the_new_time(running):
     assert running.said()[0] == Mode.STOPPED
     assert running.state.reason == 'ROS clock jumped by +10.000 s'
     assert running.state.since_ns == running.now
+
+
+def braking(kind: str, gap: int) -> list[np.ndarray]:
+    """What a robot is commanded that brakes from 0.2 rad/s, after `gap` ticks that never came."""
+    robot = Bench(driven_by(kind, slice(0, 6)))
+    robot.activate()
+    robot.run(0.25, chunks=False)
+    sliding(robot)
+    robot.run(0.25, chunks=False)
+    robot.core.stop('pressed', 'release')
+    robot.now, robot.steady = robot.now + gap * PERIOD_NS, robot.steady + gap * PERIOD_NS
+    commands = [robot.step(chunks=False) for _ in range(30)]
+    return [command.values for command in commands if command is not None]
+
+
+@pytest.mark.parametrize('gap', [1, 3])
+def test_a_driver_of_trajectories_has_braked_on_while_no_tick_came(gap):
+    through = braking('joint_trajectory', 0)
+    assert len(through) > 6
+    assert braking('joint_trajectory', gap)[0] == pytest.approx(through[gap])
+    assert braking('forward_position', gap)[0] == pytest.approx(through[0])
 
 
 def test_a_cause_is_told_since_it_began_and_a_new_one_anew(running):
