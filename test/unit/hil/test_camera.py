@@ -74,6 +74,8 @@ def test_camera_poses_and_light_differ_between_episodes(ur5e):
 
 
 def test_the_wrist_camera_sees_beyond_its_own_link(emulator):
+    if 'wrist' not in emulator._spec.streams:
+        pytest.skip('no camera on its hand')
     emulator.reset(0, 'reach', 0)
     depth = first_image(emulator, 'wrist').depth_mm_HxW
     assert np.mean(depth > 200) > 0.5
