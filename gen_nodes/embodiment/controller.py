@@ -98,6 +98,7 @@ class ControllerCore:
         self._travelled = np.zeros(len(self.names))  # sum of all steps that were commanded
         self._offset_ns = 0  # ROS time less steady time, as of the last tick
         self.gaps: deque[Gap] = deque(maxlen=64)
+        self.unsent: list[np.ndarray] = []  # where a driver went by itself before the last tick
         self.refused: dict[str, int] = {}
         self.active: dict[str, int] = {}  # ticks on which a limit was active, by 'joint:limit'
         self._enter_inactive()
@@ -449,9 +450,9 @@ class ControllerCore:
         """A driver of trajectories has gone on along the brake while no command came: so has the
         envelope.
         """
-        if self._by_trajectory and self._commanding:
-            for _ in range(min(round(gap_s / self.period_s) - 1, MOST_MISSED)):
-                self._envelope.brake()
+        missed = min(round(gap_s / self.period_s) - 1, MOST_MISSED)
+        moving = self._by_trajectory and self._commanding
+        self.unsent = [self._envelope.brake().position for _ in range(missed if moving else 0)]
 
     def _measure(self, now_ns: int, steady_ns: int) -> float:
         """Count the tick; seconds since the last one."""

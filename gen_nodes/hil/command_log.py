@@ -48,6 +48,7 @@ class CommandLog:
         """What was published at a tick, of a robot that was measured at `reported` (N,) before, and
         that was at `reached` (N,) a period later, where that is known.
         """
+        self._take_unsent(core, tick)
         if command is None:
             self.close()
             return
@@ -62,6 +63,17 @@ class CommandLog:
             self._tails.append(
                 Tail(stop.times_s, stop.positions, stop.velocities, stop.accelerations)
             )
+
+    def _take_unsent(self, core: ControllerCore, tick: int) -> None:
+        """Where a driver of trajectories went by itself while ticks were missed: along the brake
+        that it had been sent, which was judged as the tail of that command.
+        """
+        for q in core.unsent if self._stamps else ():
+            self._stamps.append(self._begun_ns + round(tick * self._period_s * NS))
+            self._begun_ns += round(self._period_s * NS)
+            self._values.append(q)
+            times, still = np.array([0.0, self._period_s]), np.zeros((2, len(q)))
+            self._tails.append(Tail(times, np.stack([q, q]), still, still))
 
     def close(self) -> None:
         """The next command begins a new segment."""
