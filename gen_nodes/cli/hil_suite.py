@@ -124,9 +124,10 @@ class Suite:
 
     def _do(self, bench: Bench, step: Step) -> Findings:
         bench.prepare()
-        findings = DOING[step.name](bench)
-        bench.puppet.stop()
-        return findings
+        try:
+            return DOING[step.name](bench)
+        finally:  # whatever ended the step: nothing moves while a person is asked
+            bench.puppet.stop()
 
     def _result(self, step: Step, found: Findings) -> Result:
         return Result(step, found.checks, found.figures, notes=found.notes, traces=found.traces)
