@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import select
 import sys
+import termios
 from collections.abc import Callable
 from typing import TextIO
 
@@ -46,10 +47,14 @@ class Person:
             moves = 'The robot will MOVE. ' if step.moves else ''
             self.choose(f"    {moves}Enter: go on, 's': skip this step, 'q': quit > ", step.name)
 
-    def choose(self, question: str, what: str) -> None:
-        """Enter goes on. Raises Skipped at 's', Quit at 'q'; asks again at anything else."""
+    def choose(self, question: str, what: str, ahead: bool = False) -> None:
+        """Enter goes on. Raises Skipped at 's', Quit at 'q'; asks again at anything else.
+
+        ahead: what was typed before the question counts too.
+        """
         while True:
-            answer = self.answer(question).lower()
+            answer = self.answer(question, ahead).lower()
+            ahead = False
             if answer == '':
                 return
             if answer == 's':
@@ -57,8 +62,10 @@ class Person:
             if answer == 'q':
                 raise Quit('the person quit')
 
-    def answer(self, question: str) -> str:
+    def answer(self, question: str, ahead: bool = False) -> str:
         """A line that the person types; 'q' where nobody can any more."""
+        if not ahead and self._keys.isatty():  # an Enter from before agrees to nothing
+            termios.tcflush(self._keys, termios.TCIFLUSH)
         print(question, end='', flush=True)
         if self.until is not None:
             self.until(self._typed, FOREVER_S)
@@ -73,7 +80,7 @@ class Person:
         while not condition():
             self.until(lambda: condition() or self._typed(), FOREVER_S)
             if self._typed():
-                self.choose('', what)
+                self.choose('', what, ahead=True)
 
     def goes_on(self, result: Result) -> bool:
         """Whether the suite goes on after this result: only a failed safety step on a real robot

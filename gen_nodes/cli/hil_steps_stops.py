@@ -191,6 +191,8 @@ def _silence(bench: Bench, button: Estop) -> Findings:
 
 def resume(bench: Bench) -> Findings:
     """Reset, and ask at once for more than the ramp gives."""
+    if bench.real:  # a hand may still be on the button
+        bench.person.choose('    The robot will MOVE again. Enter when clear > ', 'the resume')
     bench.leave_stop()
     away = np.where(bench.moving, bench.here() + 0.25 * _signed(bench), bench.home)
     since_ns = bench.now_ns()
