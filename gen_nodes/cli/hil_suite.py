@@ -22,6 +22,7 @@ from gen_nodes.cli.up import real_environment
 from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance import Findings, Result, all_passed
 from gen_nodes.hil.acceptance_steps import Step
+from gen_nodes.interrupts import is_interrupt
 from gen_nodes.robot import load_robot
 from gen_nodes.types import Mode
 from gen_nodes.version import code_version
@@ -67,8 +68,8 @@ class Suite:
         """
         try:
             self._all()
-        except KeyboardInterrupt:
-            self.ended = 'interrupted by the person'
+        except BaseException as error:
+            self.ended = 'interrupted by the person' if is_interrupt(error) else str(error)
             raise
 
     def _all(self) -> None:

@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from gen_nodes.errors import GenError, unknown_name
+from gen_nodes.interrupts import is_interrupt
 
 COMMANDS = {
     'demo': 'a robot does a task before your eyes, then a report explains how well',
@@ -60,13 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = '--debug' in words
     try:
         return dispatch(words)
-    except KeyboardInterrupt:
-        print('gen: interrupted', file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, e.g. `gen --help | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if is_interrupt(error):
+            print('gen: interrupted', file=sys.stderr)
+            return INTERRUPTED
         if debug:
             traceback.print_exc()
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gen_nodes.checkpoint_files import find_checkpoint
 from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
 from gen_nodes.errors import CheckpointError, ConfigError, GenError
+from gen_nodes.interrupts import interrupts_last
 
 if TYPE_CHECKING:
     from gen_nodes.hil.shadow import Recording, Shift
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 HELP = (
     'play a recorded bag through the stack with no robot commanded, and account for every message'
 )
+SPIN_S = 0.02
 READY_S = 60.0
 SETTLE_S = 0.7
 CATCH_UP_S = 10.0  # until what the nodes said by then has been heard, on a busy machine
@@ -224,9 +226,11 @@ class Stage:
     def hear(self, seconds: float) -> None:
         """Run callbacks for so long; whatever waits is heard even with 0."""
         end = time.monotonic() + seconds
-        self.executor.spin_once(timeout_sec=0.0)
+        with interrupts_last():
+            self.executor.spin_once(timeout_sec=0.0)
         while (left_s := end - time.monotonic()) > 0:
-            self.executor.spin_once(timeout_sec=left_s)
+            with interrupts_last():
+                self.executor.spin_once(timeout_sec=min(left_s, SPIN_S))
 
     # What is heard
 

@@ -153,6 +153,7 @@ class EmbodimentController(GenNode):
         self._running = False
         self._thread.join()
         self._thread = None
+        gc.unfreeze()
         self._core.deactivate()
         self._publish_state(self._core.state(self.now_ns()))
 

@@ -22,6 +22,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from gen_nodes.errors import GenError
+from gen_nodes.interrupts import interrupts_last
 from gen_nodes.ros import convert
 from gen_nodes.ros.executor import make_executor, with_info
 from gen_nodes.ros.messages_rclpy import RclpyMessages, message_class
@@ -90,15 +91,17 @@ class Operator:
     def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Run callbacks until the condition holds; False after `timeout_s`."""
         end = time.monotonic() + timeout_s
-        while not condition():
-            now = time.monotonic()
-            if now >= end:
-                return False
-            if now - self._watched_s >= WATCH_S:
-                self._watched_s = now
-                self.watch()
-            self._executor.spin_once(timeout_sec=min(SPIN_S, end - now))
-        return True
+        while True:
+            with interrupts_last():
+                if condition():
+                    return True
+                now = time.monotonic()
+                if now >= end:
+                    return False
+                if now - self._watched_s >= WATCH_S:
+                    self._watched_s = now
+                    self.watch()
+                self._executor.spin_once(timeout_sec=min(SPIN_S, end - now))
 
     # Saying
 

@@ -1,5 +1,6 @@
 """A small graph in one process: the node under test and a probe beside it, on one executor."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -93,6 +94,9 @@ class Rig:
         self.executor.shutdown()
         self.probe.destroy_node()
         rclpy.try_shutdown()
+        self.__dict__.clear()
+        gc.unfreeze()  # the controller freezes what is there
+        gc.collect()  # a DDS participant lives as long as its node, and nodes refer to themselves
 
 
 @pytest.fixture
