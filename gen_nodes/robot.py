@@ -99,6 +99,13 @@ class RobotSpec:
         """Number of commanded joints."""
         return len(self.joints)
 
+    @property
+    def units(self) -> np.ndarray:
+        """(N,) 1 for a joint that turns, 0.1 for one that slides: a bar in rad, times it, is in
+        m.
+        """
+        return np.array([0.1 if joint.type == 'prismatic' else 1.0 for joint in self.joints])
+
     def velocity_bounds(self, q_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest velocity in force at positions (..., N): +-`velocity` or tighter.
 

@@ -23,7 +23,7 @@ from gen_nodes.hil.acceptance_limits import segments_of, unexplained_gaps, unhea
 from gen_nodes.hil.acceptance_motion import Motion, amounts, motion
 from gen_nodes.hil.acceptance_plan import Plan, Rest, walk
 from gen_nodes.hil.acceptance_stops import first_in
-from gen_nodes.hil.acceptance_track import LONGEST_LAG_S, STILL, Track, scale, track_of
+from gen_nodes.hil.acceptance_track import LONGEST_LAG_S, STILL, Track, track_of
 from gen_nodes.hil.limit_checker import Segment
 from gen_nodes.hil.record import Record
 from gen_nodes.robot import RobotSpec
@@ -85,7 +85,7 @@ class Bench:
         if rig.spec.estop.required and not publishers_of(rig.operator, rig.spec.estop.topic, None):
             self.estop = Estop(rig.operator, rig.spec.estop.topic)
         self.home = self.here()
-        self._most = ASTRAY * amounts(self.spec, 1.0) + STILL * scale(self.spec)
+        self._most = ASTRAY * amounts(self.spec, 1.0) + STILL * self.spec.units
         self._fresh = True  # its next motion begins after a stop, so slowly
         self._start_ns = 0
         rig.pulse = self._guard
@@ -167,7 +167,7 @@ class Bench:
         if not len(before) or not len(after):
             return False
         drift = np.abs(after.mean(axis=0) - before.mean(axis=0))
-        return bool((drift < STILL * scale(self.spec)).all())
+        return bool((drift < STILL * self.spec.units).all())
 
     # What is done
 

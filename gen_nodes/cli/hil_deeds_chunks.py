@@ -90,7 +90,7 @@ def permuted(message: Any, bench: Bench) -> None:
 
 def jumps(message: Any, bench: Bench) -> None:
     by = JUMP_RAD if bench.puppet.sequence % 2 else -JUMP_RAD
-    _shift(message, by * bench.scale)
+    _shift(message, by * bench.units)
 
 
 def far_target(message: Any, bench: Bench) -> None:
@@ -106,7 +106,7 @@ def huge_rates(message: Any, bench: Bench) -> None:
 def _one_joint(bench: Bench) -> np.ndarray:
     """(N,) 1 at the last joint that turns, which sweeps the least along; else 0."""
     one = np.zeros(bench.rig.spec.n)
-    one[np.flatnonzero(bench.scale == 1.0)[-1]] = 1.0
+    one[np.flatnonzero(bench.units == 1.0)[-1]] = 1.0
     return one
 
 

@@ -151,7 +151,7 @@ def jogged(bench: Bench) -> Iterator[None]:
 @contextmanager
 def states_twice(bench: Bench) -> Iterator[None]:
     """Something else publishes joint states: a little beside the driver's."""
-    close = publish_states(bench.rig, np.asarray(bench.scale) * 0.03)
+    close = publish_states(bench.rig, np.asarray(bench.units) * 0.03)
     try:
         yield
     finally:

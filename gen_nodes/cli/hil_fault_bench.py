@@ -41,7 +41,7 @@ class Bench:
         spec = rig.spec
         self.body = Body(spec.joint_names, 1 / spec.control.rate_hz, np.asarray(spec.velocity))
         self.nodes = tuple(rig.graph.processes)
-        self.scale = np.array([0.1 if j.type == 'prismatic' else 1.0 for j in spec.joints])
+        self.units = spec.units
         self.begin()
         self.puppet: Puppet | None = None
         self.estop: Estop | None = None

@@ -40,7 +40,8 @@ class WatchConfig:
     follow_lag_s: float = 0.25  # at any moment up to so long ago,
     follow_least: float = 0.05  # if that was at least so far [rad] (prismatic: a tenth),
     follow_share: float = 0.25  # by at least this share of it
-    unmoved: float = 0.02  # rad (prismatic: a tenth) within 0.2 s that count as standing
+    standing: float = 0.005  # rad (prismatic: a tenth) within 0.2 s: less is noise, not motion
+    elsewhere: float = 0.02  # rad (prismatic: a tenth): clearly not where it was commanded to be
     jump: float = (
         0.15  # rad (prismatic: a tenth) beyond what the velocity limit allows between two states
     )
@@ -73,7 +74,7 @@ class StateWatch:
         scale = np.where(prismatic, 0.1, 1.0)
         self._jump, self._divergence = config.jump * scale, config.divergence * scale
         self._divergence[free] = np.inf
-        self._unmoved = config.unmoved * scale
+        self._standing, self._elsewhere = config.standing * scale, config.elsewhere * scale
         self._free = free
         self._stood: tuple[int, np.ndarray] | None = None  # since when, and where
         self._order: tuple[tuple[str, ...], list[int]] | None = None
@@ -105,7 +106,7 @@ class StateWatch:
                 sample.capture_ns,
                 steady_ns,
             )
-            if self._stood is None or (np.abs(position - self._stood[1]) > self._unmoved).any():
+            if self._stood is None or (np.abs(position - self._stood[1]) > self._standing).any():
                 self._stood = steady_ns, position
         return self.content
 
@@ -181,7 +182,7 @@ class StateWatch:
 
     def elsewhere(self, place: np.ndarray) -> np.ndarray:
         """Mask (N,) of the joints that are measured clearly elsewhere than there."""
-        return np.abs(self.position - place) > self._unmoved
+        return np.abs(self.position - place) > self._elsewhere
 
     def beyond(self) -> Finding | None:
         """Latch where a joint is measured clearly outside its limits, whatever is commanded."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from gen_nodes.hil.acceptance import Check, Findings, at_most, between
 from gen_nodes.hil.acceptance_motion import Motion
-from gen_nodes.hil.acceptance_track import Following, Track, excursion, following, scale
+from gen_nodes.hil.acceptance_track import Following, Track, excursion, following
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS
 
@@ -33,9 +33,9 @@ class Take:
 
 def judge_alone(spec: RobotSpec, joint: int, take: Take) -> tuple[Findings, Following]:
     """One joint moved: it follows, and the others stand."""
-    name, unit = spec.joint_names[joint], scale(spec)[joint]
+    name, unit = spec.joint_names[joint], spec.units[joint]
     found = following(take.commanded, take.measured, joint)
-    others = np.delete(excursion(take.measured) / scale(spec), joint)
+    others = np.delete(excursion(take.measured) / spec.units, joint)
     stray = float(others.max(initial=0.0))
     return Findings(
         (
@@ -61,7 +61,7 @@ def judge_together(
     """All joints moved; also the lag of each, (N,) [s]. judged_N: mask of those that must
     follow.
     """
-    units = scale(spec)
+    units = spec.units
     found = [following(take.commanded, take.measured, joint) for joint in range(spec.n)]
     names = spec.joint_names
     lags = np.array([one.lag_s for one in found])

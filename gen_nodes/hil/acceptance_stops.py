@@ -12,7 +12,7 @@ from gen_nodes.hil.acceptance import Findings, at_most, holds
 from gen_nodes.hil.acceptance_following import Take, trace
 from gen_nodes.hil.acceptance_limits import RECENT_NS
 from gen_nodes.hil.acceptance_motion import stop_within
-from gen_nodes.hil.acceptance_track import STILL, Stop, Track, scale, stop_of
+from gen_nodes.hil.acceptance_track import STILL, Stop, Track, stop_of
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 
@@ -32,7 +32,7 @@ def judge_stop(
     lags [s]. A joint must stand after reaction, brake and SETTLES times its lag, and go no
     farther than reaction and lag at its speed and the brake take it.
     """
-    units, lag = scale(spec), np.maximum(lag_N, 0.0)
+    units, lag = spec.units, np.maximum(lag_N, 0.0)
     stop = stop_of(take.commanded, take.measured, noticed_ns, STILL * units)
     brake_s, brake = stop_within(stop.velocity, stop.acceleration, spec.acceleration, spec.jerk)
     spare_s = PERIODS / spec.control.rate_hz

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gen_nodes.robot import RobotSpec
 from gen_nodes.types import NS, CommandSample, Frozen, JointSample
 
 LONGEST_LAG_S, LEAST_LAG_S = 0.5, -0.1  # below zero: the clocks of driver and controller differ
@@ -188,8 +187,3 @@ def excursion(measured: Track, window_s: float = SMOOTH_S) -> np.ndarray:
     """
     position = measured.smoothed(window_s).position
     return np.abs(position - position[:1]).max(axis=0, initial=0.0)
-
-
-def scale(spec: RobotSpec) -> np.ndarray:
-    """(N,) 1 for a joint that turns, 0.1 for one that slides: a bar in rad, times it, is in m."""
-    return np.array([0.1 if joint.type == 'prismatic' else 1.0 for joint in spec.joints])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gen_nodes.hil.acceptance import Findings, at_most, between, holds
-from gen_nodes.hil.acceptance_track import STILL, Track, excursion, scale
+from gen_nodes.hil.acceptance_track import STILL, Track, excursion
 from gen_nodes.robot import RobotSpec
 from gen_nodes.types import Mode
 
@@ -78,7 +78,7 @@ def judge_still(
     spec: RobotSpec, commands: int, measured: Track, modes: Sequence[Mode], seconds: float
 ) -> Findings:
     """Nobody asks for motion. commands: on `executed` and the driver's topics together."""
-    moved = float((excursion(measured, STANDS_S) / scale(spec)).max(initial=0.0))
+    moved = float((excursion(measured, STANDS_S) / spec.units).max(initial=0.0))
     running = [mode.name for mode in modes if mode in (Mode.RUNNING, Mode.HOLDING)]
     return Findings(
         (

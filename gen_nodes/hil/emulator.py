@@ -77,6 +77,7 @@ class Emulator:
             if stream.type == 'wrench'
         }
         self._effort = np.array([joint.effort for joint in spec.joints])
+        self._units = spec.units
         makers = np.array([joint.published.velocity for joint in spec.joints])
         self._driver = Driver(spec.joint_names, *self._plant.joint_range(), makers)
         self.reset(0, TASKS[0], 0)
@@ -329,8 +330,8 @@ class Emulator:
             now_ns,
             now_ns,
             self._spec.joint_names,
-            self._plant.q + noise.joint_position * errors[0],
-            self._plant.qd + noise.joint_velocity * errors[1],
+            self._plant.q + noise.joint_position * self._units * errors[0],
+            self._plant.qd + noise.joint_velocity * self._units * errors[1],
             self._plant.effort + noise.joint_effort_ratio * self._effort * errors[2],
         )
 

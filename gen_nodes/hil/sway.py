@@ -63,10 +63,9 @@ def _longest(distance_N: np.ndarray, limits: list[np.ndarray]) -> float:
 
 def _sizes(spec: RobotSpec, limits: list[np.ndarray], w: float) -> np.ndarray:
     """Amplitudes (N,) [rad or m] that keep every limit, the rise included."""
-    scale = np.where([joint.type == 'prismatic' for joint in spec.joints], 0.1, 1.0)
     reach = REACH * np.minimum(spec.upper - spec.ready, spec.ready - spec.lower)
     r = 1 / RISE_S
     v, a, j = (peak * r**order for order, peak in enumerate(FASTEST, 1))
     peaks = w + v, w**2 + 2 * v * w + a, w**3 + 3 * v * w**2 + 3 * a * w + j
     kept = [limit / peak for limit, peak in zip(limits, peaks, strict=True)]
-    return np.min([LARGEST * scale, np.maximum(reach, 0.0), *kept], axis=0)
+    return np.min([LARGEST * spec.units, np.maximum(reach, 0.0), *kept], axis=0)

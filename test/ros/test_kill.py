@@ -109,7 +109,12 @@ def came_to_rest(stage: Stage) -> None:
         if stamp_ns > stage.killed_ns and mode in (Mode.HOLDING, Mode.STOPPED)
     )
     assert reason
-    assert (noticed_ns - stage.killed_ns) / NS < SPEC.control.chunk_timeout_s + NOTICE_S
+    said = [((at - stage.killed_ns) / NS, mode.name, why) for at, mode, why in stage.hearing.modes]
+    played = [(convert.stamp_ns(c) - stage.killed_ns) / NS for c in stage.commands if c.sequence]
+    assert (noticed_ns - stage.killed_ns) / NS < SPEC.control.chunk_timeout_s + NOTICE_S, (
+        said[-8:],
+        played[-3:],
+    )
     after = [c for c in stage.commands if convert.stamp_ns(c) > noticed_ns + 2 * PERIOD_NS]
     assert all(command.sequence == 0 for command in after)
     eased_ns = noticed_ns + 2 * PERIOD_NS + round(EASE_S * NS)

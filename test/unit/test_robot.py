@@ -239,3 +239,9 @@ def test_an_installed_package_finds_its_robots_in_share(tmp_path):
                          capture_output=True).stdout.split()
     assert out == [str(site / 'gen_nodes' / 'robot.py'),
                    str(share / 'config' / 'robots' / 'ur5e.yaml')]
+
+
+def test_bars_in_radians_count_a_tenth_in_metres():
+    spec = load_robot('openarm_bimanual')
+    kinds = [joint.type == 'prismatic' for joint in spec.joints]
+    assert (spec.units == np.where(kinds, 0.1, 1.0)).all() and any(kinds)

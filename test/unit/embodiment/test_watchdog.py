@@ -185,7 +185,12 @@ def test_a_robot_stands_after_a_fifth_of_a_second_in_one_place(states):
 
 @pytest.mark.parametrize(
     ('moved', 'stands'),
-    [((0.019, 0.0), True), ((-0.021, 0.0), False), ((0.0, 0.0019), True), ((0.0, 0.0021), False)],
+    [
+        ((0.0049, 0.0), True),
+        ((-0.0051, 0.0), False),
+        ((0.0, 0.00049), True),
+        ((0.0, 0.00051), False),
+    ],
 )
 def test_a_joint_that_moves_little_stands(states, moved, stands):
     states.offer(sample(0, (1.0, 1.0)), 0)

@@ -8,11 +8,9 @@ from gen_nodes.hil.acceptance_track import (
     Track,
     excursion,
     following,
-    scale,
     stop_of,
     track_of,
 )
-from gen_nodes.robot import load_robot
 from gen_nodes.types import NS, CommandSample, JointSample
 
 NAMES = ('a', 'b')
@@ -118,9 +116,3 @@ def test_an_excursion_counts_from_where_the_joint_was_and_noise_is_none():
     assert excursion(track(wave())) == pytest.approx([0.1, 0.0], abs=1e-2)
     assert excursion(track(wave(), noise=2e-4))[1] < 3e-4
     assert excursion(track_of([], NAMES)).tolist() == [0.0, 0.0]
-
-
-def test_bars_in_radians_count_a_tenth_in_metres():
-    spec = load_robot('openarm_bimanual')
-    kinds = [joint.type == 'prismatic' for joint in spec.joints]
-    assert (scale(spec) == np.where(kinds, 0.1, 1.0)).all() and any(kinds)

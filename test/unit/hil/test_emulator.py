@@ -170,6 +170,18 @@ def test_joint_states_are_measured_with_noise(ur5e, world):
     assert spread == pytest.approx(world.noise.joint_position, rel=0.2)
 
 
+def test_sliding_joints_are_measured_ten_times_finer(world):
+    spec = joint_only(load_robot('openarm_bimanual'))
+    slides = np.array([joint.type == 'prismatic' for joint in spec.joints])
+    emulator = Emulator(spec, world, 0)
+    emulator.reset(8, 'reach', START)
+    samples = np.stack([s.position for s in run(emulator, 1.0) if isinstance(s, JointSample)])
+    spread = np.std(samples - emulator.truth().q, axis=0)
+    assert slides.any()
+    assert np.median(spread[slides]) == pytest.approx(world.noise.joint_position / 10, rel=0.2)
+    assert np.median(spread[~slides]) == pytest.approx(world.noise.joint_position, rel=0.2)
+
+
 def test_a_finger_in_a_ball_is_felt_by_skin_and_wrist(emulator, world):
     spec = emulator._spec
     tip = spec.tips.index(
