@@ -31,6 +31,16 @@ def check_output(option: str, path: Path | None) -> None:
         raise ConfigError(f"{option} '{path}' cannot be written")
 
 
+def check_folder(option: str, path: Path) -> None:
+    """Make a folder that an option names. Raises ConfigError where nothing can be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option} '{path}' cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"{option} '{path}' cannot be written")
+
+
 def check_seed(seed: int) -> None:
     """Raise ConfigError where --seed is out of range."""
     if not 0 <= seed < 2**31:

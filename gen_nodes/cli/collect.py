@@ -22,6 +22,7 @@ from gen_nodes.cli.provenance import command_line
 from gen_nodes.errors import ConfigError, unknown_name
 from gen_nodes.robot import known_robots, load_robot
 from gen_nodes.version import code_version
+from gen_nodes.whole import write_whole
 
 HELP = 'let an expert perform tasks in the emulator and record ordinary bags'
 SECONDS = {'reach': 5.0, 'track': 12.0}  # track as long as it is evaluated
@@ -215,9 +216,7 @@ def _report(args: argparse.Namespace, results: list[dict], seconds: float) -> No
 
 def note_run(path: Path, entry: dict) -> None:
     """Add a run to the account of a folder: {'runs': [...]}."""
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(json.dumps({'runs': [*runs_of(path), entry]}, indent=1) + '\n')
-    partial.replace(path)
+    write_whole(path, json.dumps({'runs': [*runs_of(path), entry]}, indent=1) + '\n')
 
 
 def runs_of(path: Path) -> list[dict]:

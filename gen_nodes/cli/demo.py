@@ -13,6 +13,7 @@ from gen_nodes.checkpoint_files import find_checkpoint
 from gen_nodes.cli.arguments import check_seed, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, unknown_name
 from gen_nodes.robot import RobotSpec, load_robot
+from gen_nodes.whole import write_whole
 
 HELP = """An emulated robot does a task, driven by the policy over ROS 2 with every node running,
 isolated from every robot on the network. Bags, report.json and report.html are written to
@@ -137,7 +138,7 @@ def write(report: dict, out: Path) -> None:
     """report.json and report.html."""
     from gen_nodes.science.report import write_report
 
-    (out / 'report.json').write_text(json.dumps(report, indent=1, allow_nan=False) + '\n')
+    write_whole(out / 'report.json', json.dumps(report, indent=1, allow_nan=False) + '\n')
     write_report(report, [Path(bag) for bag in report['bags']], out)
 
 

@@ -11,6 +11,7 @@ from gen_nodes.checkpoint_files import find_checkpoint
 from gen_nodes.cli.arguments import check_json, check_seed, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, unknown_name
 from gen_nodes.robot import load_robot
+from gen_nodes.whole import write_whole
 
 HELP = """Measure a checkpoint closed-loop: random episodes over DDS with every node running as it
 would with a robot, and the same scenes in lockstep for the expert, for holding still and for the
@@ -123,7 +124,7 @@ def evaluate(args: argparse.Namespace, out: Path) -> int:
     for line in summary(report):
         progress.say(line)
     if args.json is not None:
-        args.json.write_text(json.dumps(report, indent=1, allow_nan=False) + '\n')
+        write_whole(args.json, json.dumps(report, indent=1, allow_nan=False) + '\n')
         progress.say(f'report    {args.json}')
     if results.deaths or len(results.acted) < args.episodes:
         raise GenError(

@@ -30,8 +30,12 @@ HUGE_RATE = 1000.0
 def false(spoil: Callable[[Any, Bench], None], bench: Bench) -> Iterator[None]:
     """Every chunk is spoilt before it is published."""
 
+    spoilt = 0
+
     def falsify(message: Any) -> Iterable[Any]:
+        nonlocal spoilt
         spoil(message, bench)
+        spoilt += 1
         return (message,)
 
     bench.puppet.falsify = falsify
@@ -39,6 +43,8 @@ def false(spoil: Callable[[Any, Bench], None], bench: Bench) -> Iterator[None]:
         yield
     finally:
         bench.puppet.falsify = honest
+    if not spoilt:
+        raise GenError('no chunk was published meanwhile: nothing was spoilt')
 
 
 # From a good message to a spoilt one

@@ -11,16 +11,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from gen_nodes.cli.hil_fault_bench import CONTROLLER, Bench
 from gen_nodes.cli.hil_jog import INTRUDER, Jog, intruder, publish_states
 from gen_nodes.cli.puppet import Puppet
 from gen_nodes.cli.rig import POLICY, START_S
+from gen_nodes.errors import GenError
 from gen_nodes.hil.variants import moved_limits, renamed
 from gen_nodes.robot import RobotSpec
 from gen_nodes.ros.graph import ProcessSpec
 
 Deed = Callable[[Bench], AbstractContextManager[None]]
+STOPS_S = 1.0  # a process that is told to
 EMULATOR, AGGREGATOR, RECORDER = 'robot_emulator', 'sensor_aggregator', 'data_recorder'
 NAMES = {
     'aggregator': AGGREGATOR,
@@ -36,8 +39,11 @@ SECOND = 'second_controller'
 @contextmanager
 def paused(name: str, bench: Bench) -> Iterator[None]:
     """A node hangs."""
+    process = psutil.Process(bench.rig.graph.pids()[name])
     bench.rig.strike(name, signal.SIGSTOP)
     try:
+        if not bench.rig.until(lambda: process.status() == psutil.STATUS_STOPPED, STOPS_S):
+            raise GenError(f'{name} goes on in spite of SIGSTOP')
         yield
     finally:
         bench.rig.strike(name, signal.SIGCONT)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
+from gen_nodes.cli.arguments import check_folder, check_json, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, RequirementError, unknown_name
 from gen_nodes.hil.fault_list import FAULTS, Fault, possible
 from gen_nodes.hil.fault_page import page
 from gen_nodes.hil.fault_trial import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.robot import RobotSpec, load_robot
+from gen_nodes.whole import write_whole
 
 HELP = """Break the running stack around an emulated robot on purpose, one fault after another: what
 was noticed when, how the motion ended, what named the cause, and how it went on. Exit status 0 only
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         print('\n'.join(f'{fault.name:28}{fault.ending:9}{fault.what}' for fault in faults))
         return 0
     check_json(args.json)
+    if args.out is not None:
+        check_folder('--out', args.out)
     stop_in_order_when_ended()
     with tempfile.TemporaryDirectory(prefix='gen-faults-') as folder:
         return tried(args, spec, faults, args.out or Path(folder))
@@ -143,6 +146,4 @@ def line(row: Row) -> str:
 
 def write(path: Path, rows: Sequence[Row]) -> None:
     """The rows as JSON; the file is there whole or not at all."""
-    partial = path.with_name(f'.{path.name}.part')
-    partial.write_text(json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + '\n')
-    partial.replace(path)
+    write_whole(path, json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + '\n')

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gen_nodes.cli.arguments import check_output, check_seed, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError
+from gen_nodes.whole import write_whole
 
 if TYPE_CHECKING:
     from gen_nodes.hil.command_file import CommandWriter
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             'command': command_line(),
         }
         if args.json:
-            write(args.json, report)
+            write_whole(args.json, json.dumps(report, indent=1) + '\n')
         show(report)
     judge(report)
     return 0
@@ -101,17 +102,6 @@ def command_writer(args: argparse.Namespace, tally: Tally) -> CommandWriter:
 
     about = {'robot': tally.spec.name, 'seed': str(args.seed), 'version': code_version()}
     return CommandWriter(args.dump, tally.limits.names, 1.0 / tally.spec.control.rate_hz, about)
-
-
-def write(path: Path, report: dict[str, Any]) -> None:
-    """The report as JSON; the file is there whole or not at all."""
-    text = json.dumps(report, indent=1) + '\n'
-    if path.exists() and not path.is_file():  # a pipe, /dev/stdout
-        path.write_text(text)
-        return
-    partial = path.with_name(f'.{path.name}.part')
-    partial.write_text(text)
-    partial.replace(path)
 
 
 def words(tally: Tally, seconds: float) -> str:

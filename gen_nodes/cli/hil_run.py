@@ -8,9 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gen_nodes.cli.arguments import check_output, check_seed, stop_in_order_when_ended
+from gen_nodes.cli.arguments import (
+    check_folder,
+    check_output,
+    check_seed,
+    stop_in_order_when_ended,
+)
 from gen_nodes.errors import ConfigError
 from gen_nodes.hil.acceptance_steps import NAMES, Step, chosen, speeds
+from gen_nodes.robot import load_robot
+from gen_nodes.whole import write_whole
 
 HELP = f"""Run the acceptance suite for a robot: limits, stops, watchdogs, e-stop, sensor loss,
 latency, recorder. With --target emulator nothing leaves this machine. With --target real your robot
@@ -80,9 +87,12 @@ def check(args: argparse.Namespace) -> tuple[tuple[Step, ...], tuple[float, ...]
         )
     if args.target == REAL and not sys.stdin.isatty():
         raise ConfigError('--target real asks before every step: run it in a terminal')
+    spec = load_robot(args.robot)
     check_seed(args.seed)
     check_output('--json', args.json)
     check_output('--html', args.html)
+    args.out = args.out or Path('out/hil') / spec.name
+    check_folder('--out', args.out)
     return steps, shares
 
 
@@ -91,16 +101,9 @@ def write(args: argparse.Namespace, report: dict[str, Any]) -> None:
     from gen_nodes.science.acceptance_page import acceptance_page
 
     if args.json is not None:
-        put(args.json, json.dumps(report, indent=1, allow_nan=False) + '\n')
+        write_whole(args.json, json.dumps(report, indent=1, allow_nan=False) + '\n')
     if args.html is not None:
-        put(args.html, acceptance_page(report))
-
-
-def put(path: Path, text: str) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    partial = path.with_name(f'.{path.name}.partial')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
+        write_whole(args.html, acceptance_page(report))
 
 
 def tell(args: argparse.Namespace, report: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from gen_nodes.cli.account import account, in_bag
 from gen_nodes.cli.hil_acceptance_bench import Bench
 from gen_nodes.cli.stage_config import RELAY
 from gen_nodes.data.bags import BagReader
-from gen_nodes.hil.acceptance import Findings, at_most, between, holds
+from gen_nodes.hil.acceptance import Check, Findings, at_most, holds
 from gen_nodes.hil.acceptance_latency import judge_latency
 from gen_nodes.ros import convert
 from gen_nodes.ros.graph import ProcessSpec
@@ -25,7 +25,8 @@ RELAY_S = 15.0  # until the relay speaks
 VERDICT_S = 8.0
 STATE = 'sensor_msgs/msg/JointState'
 COMMAND = 'gen_stack/msg/JointCommand'
-RECORDED = ('/executed', '/action_chunk')
+EXECUTED = '/executed'
+OPENS_S = 0.5  # until the recorder has heard of the episode and opened its bag
 SHARE = 0.9  # of the commands of an episode's length that must be in the bag at least
 
 
@@ -137,10 +138,11 @@ def _judge_bag(
         at_most('messages lost', lost, 0),
     ]
     counts = in_bag(bag, begun_ns, bench.now_ns())
-    commands = counts.get('/executed', 0)
+    commands = counts.get(EXECUTED, 0)
     least = SHARE * bench.spec.control.rate_hz * (seconds - 1.0)
     checks.append(holds('commands are in the bag', commands >= least, f'{commands} commands'))
-    checks.append(_same_commands(bench, bag, begun_ns))
+    ended_ns = begun_ns + round(seconds * NS)
+    checks.append(_same_commands(bench, bag, begun_ns + round(OPENS_S * NS), ended_ns))
     figures = {'bag': bag.name, 'messages': sum(counts.values()), 'seconds': seconds, 'lost': lost}
     if published is not None:
         inside = {published['id']: in_bag(bag, published['start_ns'], published['stop_ns'])}
@@ -150,10 +152,9 @@ def _judge_bag(
     return Findings(tuple(checks), figures)
 
 
-def _same_commands(bench: Bench, bag: Path, begun_ns: int):
-    """The bag read back holds the commands that were heard."""
-    recorded = {convert.stamp_ns(message) for _, message in BagReader(bag).decoded(RECORDED[:1])}
-    heard = [c.sample.capture_ns for c in bench.record(begun_ns).commands]
-    inside = [stamp for stamp in heard if min(recorded) <= stamp <= max(recorded)]
-    missing = sum(stamp not in recorded for stamp in inside)
-    return between('commands heard here and missing in the bag', missing, 0, 0)
+def _same_commands(bench: Bench, bag: Path, since_ns: int, until_ns: int) -> Check:
+    """The bag read back holds every command that was heard between two instants of the episode."""
+    recorded = {convert.stamp_ns(message) for _, message in BagReader(bag).decoded([EXECUTED])}
+    heard = {c.sample.capture_ns for c in bench.record(since_ns).commands}
+    due = {stamp for stamp in heard if since_ns <= stamp <= until_ns}
+    return at_most('commands heard here and missing in the bag', len(due - recorded), 0)

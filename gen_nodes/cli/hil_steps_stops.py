@@ -216,9 +216,11 @@ def safety_topics(bench: Bench) -> Findings:
     bench.may_go(bench.speed)
     found = bench.interrupt(lambda: _protective_stop(bench), Mode.STOPPED)
     named = any(topic.topic in found.state.reason for topic in topics)
+    absent = [t.name for t in bench.spec.safety_topics if t.topic in bench.left_out]
+    notes = tuple(f'{name} was not tried: its messages are not installed' for name in absent)
     parts = {
         '': stopped(bench, found, 'after the robot said so'),
-        'the reason': Findings((holds('names the topic', named, found.state.reason),)),
+        'the reason': Findings((holds('names the topic', named, found.state.reason),), {}, notes),
         'reset meanwhile': _refused(bench),
     }
     _clear(bench)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -94,7 +95,13 @@ def topics(bench: Bench) -> Findings:
     heard = [_heard(bench, route, counts[route.topic], seconds) for route in routes.values()]
     paths = [_path(bench, path) for path in bench.spec.control.paths]
     least = RATE_LEAST if bench.real else RATE_LEAST_EMULATED
-    return judge_topics(heard, lacking, bench.signals.permits, paths, least)
+    found = judge_topics(heard, lacking, bench.signals.permits, paths, least)
+    return replace(found, notes=(*found.notes, *_safety_left_out(bench)))
+
+
+def _safety_left_out(bench: Bench) -> list[str]:
+    named = {topic.topic for topic in bench.spec.safety_topics}
+    return [f'{topic} left out: {why}' for topic, why in bench.left_out.items() if topic in named]
 
 
 def _due(bench: Bench, route: Route) -> bool:

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from gen_nodes.cli import hil_steps_flow, hil_steps_motion, hil_steps_stops, hil_steps_wiring
@@ -95,13 +94,12 @@ class Suite:
             self.say(f'    {error}')
 
     def _rig(self) -> Rig:
-        out = self.args.out or Path('out/hil') / load_robot(self.args.robot).name
         if self.args.target == REAL:
-            real_environment(load_robot(self.args.robot).display_name, self.args)
-            return RealRig(self.args.robot, out, self.say)
+            real_environment(load_robot(self.args.robot).display_name, self.args, self.say)
+            return RealRig(self.args.robot, self.args.out, self.say)
         self.say('starting the emulator, the aggregator, the controller and the recorder ...')
         emulator = {'robot_emulator': {'seed': self.args.seed}}
-        return Rig(self.args.robot, out, announce=self.say, parameters=emulator)
+        return Rig(self.args.robot, self.args.out, announce=self.say, parameters=emulator)
 
     def _each(self, steps: Sequence[Step], do: Callable[[Step], Findings]) -> bool:
         """Announce, do and judge each; whether the suite may go on. Raises Quit."""
@@ -117,6 +115,10 @@ class Suite:
                 raise
             except GenError as error:
                 result = Result(step, error=str(error))
+            except Exception as error:  # a mistake of ours fails its step, not the whole suite
+                if is_interrupt(error):
+                    raise
+                result = Result(step, error=f'{type(error).__name__}: {error}')
             self._keep(result, time.monotonic() - began)
             if not self.person.goes_on(self.results[-1]):
                 self.ended = f'the person ended it after {step.name} had failed'

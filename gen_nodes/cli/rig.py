@@ -84,12 +84,9 @@ class Rig:
         return values
 
     def __enter__(self) -> Rig:
-        environment = isolate_this_process()
-        temporary = self.out / 'tmp'
-        temporary.mkdir(parents=True, exist_ok=True)
         self.graph = Graph(
             self._processes,
-            environment={**environment, 'TMPDIR': str(temporary), **self._environment},
+            environment=self.environment(),
             log_dir=self.out / 'log',
             announce=self.announce,
         )
@@ -103,6 +100,12 @@ class Rig:
             self.__exit__()
             raise
         return self
+
+    def environment(self) -> dict[str, str]:
+        """Of the nodes; isolates this process too."""
+        temporary = self.out / 'tmp'
+        temporary.mkdir(parents=True, exist_ok=True)
+        return {**isolate_this_process(), 'TMPDIR': str(temporary), **self._environment}
 
     def __exit__(self, *_: object) -> None:
         try:

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gen_nodes.cli.arguments import check_json
+from gen_nodes.cli.arguments import check_folder, check_json, check_output
 from gen_nodes.errors import ConfigError
 from gen_nodes.reading import read_text
 from gen_nodes.robot import RobotSpec, load_robot
 from gen_nodes.robot_blanks import find_blanks
 from gen_nodes.robot_findings import ERROR, NOTE, WARNING
+from gen_nodes.whole import write_whole
 
 HELP = """Validate a robot description beyond what loading does, and draw it: joints with their
 limits and who set them, command paths, streams, safety, self-collision, tips, singularity, stopping
@@ -42,7 +43,12 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         write_json(args.json, {'ok': False, 'robot': args.robot, 'error': str(error)})
         raise
-    return check(spec, args.png or OUT / f'{spec.name}.png', args.json)
+    png = args.png or OUT / f'{spec.name}.png'
+    if png.suffix != '.png':
+        raise ConfigError(f"--png '{png}': the picture is a PNG, its name ends in .png")
+    check_folder('--png', png.parent)
+    check_output('--png', png)
+    return check(spec, png, args.json)
 
 
 def refuse_blanks(name_or_path: str) -> None:
@@ -71,7 +77,6 @@ def check(spec: RobotSpec, png: Path, json_path: Path | None) -> int:
     for line in lines(robot):
         print(line)
     counts = {level: robot.count(level) for level in (ERROR, WARNING, NOTE)}
-    png.resolve().parent.mkdir(parents=True, exist_ok=True)
     draw_robot(spec, robot.tree, png, facts(robot, counts))
     write_json(json_path, report(robot, counts))
     verdict = 'NOT usable' if counts[ERROR] else 'usable'
@@ -119,7 +124,7 @@ def report(robot: Any, counts: dict[str, int]) -> dict[str, Any]:
 
 def write_json(path: Path | None, value: dict[str, Any]) -> None:
     if path is not None:
-        path.write_text(json.dumps(finite(value), indent=1, allow_nan=False) + '\n')
+        write_whole(path, json.dumps(finite(value), indent=1, allow_nan=False) + '\n')
 
 
 def finite(value: Any) -> Any:

@@ -7,11 +7,13 @@ import os
 import textwrap
 from pathlib import Path
 
+from gen_nodes.cli.arguments import check_output
 from gen_nodes.errors import ConfigError
 from gen_nodes.reading import read_text
 from gen_nodes.robot_blanks import FILL_IN, checklist
 from gen_nodes.robot_draft import draft_robot
 from gen_nodes.robot_draft_text import draft_yaml
+from gen_nodes.whole import write_whole
 
 HELP = """Write a first robot YAML from a URDF: every joint that can be commanded, with base, tips,
 roles and a ready pose guessed. Topics and limits that the URDF does not state are left as FILL IN:
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         read_text(args.urdf), f"URDF '{args.urdf}'", args.base, tuple(dict.fromkeys(args.tip))
     )
     text = draft_yaml(draft, draft.urdf.robot or out.stem, path_of(args.urdf, out), str(out))
-    out.write_text(text, encoding='utf-8')
+    write_whole(out, text)
     to_fill, to_confirm = checklist(draft, text)
     print(f'{out}: {len(draft.joints)} joints, {len(draft.tips)} tips')
     say(f'Fill in (each says {FILL_IN}); the robot cannot be loaded before:', to_fill)
@@ -55,9 +57,8 @@ def check_out(out: Path, force: bool) -> None:
     """Raise ConfigError where `out` must not or cannot be written."""
     if out.suffix not in ('.yaml', '.yml'):
         raise ConfigError(f"--out '{out}': a robot YAML ends in .yaml")
-    if not out.resolve().parent.is_dir():
-        raise ConfigError(f"--out '{out}': there is no folder '{out.resolve().parent}'")
-    if out.is_dir() or (out.exists() and not force):
+    check_output('--out', out)
+    if out.exists() and not force:
         raise ConfigError(f"'{out}' exists: choose another --out, or --force to replace it")
 
 

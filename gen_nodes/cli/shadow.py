@@ -15,6 +15,7 @@ from gen_nodes.checkpoint_files import find_checkpoint
 from gen_nodes.cli.arguments import check_json, stop_in_order_when_ended
 from gen_nodes.errors import CheckpointError, ConfigError, GenError
 from gen_nodes.interrupts import interrupts_last
+from gen_nodes.whole import write_whole
 
 if TYPE_CHECKING:
     from gen_nodes.hil.shadow import Recording, Shift
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     report['next_action_reason'] = why_not or report['next_action_reason']
     show(report)
     if args.json:
-        args.json.write_text(json.dumps(report, indent=1))
+        write_whole(args.json, json.dumps(report, indent=1) + '\n')
     if missing := unaccounted(report['streams']):
         raise GenError(
             f'not every message is accounted for: {", ".join(missing)}; try a lower --rate'

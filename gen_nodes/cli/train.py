@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from gen_nodes.errors import BagError, ConfigError
 from gen_nodes.robot import load_robot
+from gen_nodes.whole import write_whole
 
 HELP = 'train one policy from recorded bags'
 SHARDS = 'shards'
@@ -246,7 +247,7 @@ def _ship(trainer, out: Path, shards: dict, digest: str, args: argparse.Namespac
     save_checkpoint(
         path, trainer.average.module, CheckpointHeader(config.model, config.cameras, provenance)
     )
-    (out / 'provenance.json').write_text(json.dumps(provenance, indent=1))
+    write_whole(out / 'provenance.json', json.dumps(provenance, indent=1) + '\n')
     return path
 
 

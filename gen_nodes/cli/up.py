@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         parameters=parameters(args),
     )
     environment = (
-        real_environment(robot.display_name, args) if args.real else isolated_environment()
+        real_environment(robot.display_name, args, say) if args.real else isolated_environment()
     )
     stop_in_order_when_ended()
     log_dir = (args.out / robot.name / time.strftime('%Y%m%d-%H%M%S')).resolve()
@@ -130,7 +130,9 @@ def parameters(args: argparse.Namespace) -> dict[str, dict[str, ParameterValue]]
     return chosen
 
 
-def real_environment(display_name: str, args: argparse.Namespace) -> Mapping[str, str]:
+def real_environment(
+    display_name: str, args: argparse.Namespace, say: Callable[[str], None]
+) -> Mapping[str, str]:
     """This process's environment, once a person has confirmed that the real robot may move."""
     say(
         f'REAL ROBOT: {display_name} will be commanded over '

@@ -20,6 +20,7 @@ REACTION_S = 0.1  # from a request to the brake: ours; at 1 rad/s the arm goes 0
 SETTLES = 3.0  # a servo that lags by L stands within 2 mrad after about 3 L
 NOISE = 3.0  # standard deviations of a joint state that a measured distance may be off by
 RESUME = 1e-3  # rad or m between the measured position and the first command after a resume
+MOVES = 0.005  # share of a velocity limit: less is a turning point, where a stop shows nothing
 PERIODS = 2  # between a detection and the first command that answers it
 
 
@@ -40,7 +41,9 @@ def judge_stop(
     most = brake + np.abs(stop.velocity) * (spare_s + lag) + STILL * units + NOISE * stop.noise
     late, far = int((stop.standing_s - most_s).argmax()), int((stop.distance - most).argmax())
     names, at = spec.joint_names, (noticed_ns - cause_ns) / NS
+    share = fastest(spec, stop)
     checks = (
+        holds('it moved when it was stopped', share > MOVES, f'at {share:.3g} of its limits'),
         at_most('brake commanded within', stop.commanded_s, brake_s.max() + spare_s, 's'),
         at_most(f'standstill within ({names[late]})', stop.standing_s[late], most_s[late], 's'),
         at_most(f'distance ({names[far]})', stop.distance[far], most[far], _unit(units[far])),
@@ -54,7 +57,7 @@ def judge_stop(
         'distance': dict(zip(names, stop.distance, strict=True)),
         'predicted_distance': dict(zip(names, most, strict=True)),
         'speed': dict(zip(names, stop.velocity, strict=True)),
-        'fastest': fastest(spec, stop),
+        'fastest': share,
         'commands_after': stop.after,
     }
     marks = {'asked': (cause_ns - take.start_ns) / NS, 'noticed': (noticed_ns - take.start_ns) / NS}

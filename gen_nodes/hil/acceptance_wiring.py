@@ -79,12 +79,14 @@ def judge_still(
 ) -> Findings:
     """Nobody asks for motion. commands: on `executed` and the driver's topics together."""
     moved = float((excursion(measured, STANDS_S) / spec.units).max(initial=0.0))
-    running = [mode.name for mode in modes if mode in (Mode.RUNNING, Mode.HOLDING)]
+    other = [mode.name for mode in modes if mode not in (Mode.WAITING, Mode.STOPPED)]
+    heard = len(measured.stamp_ns)
     return Findings(
         (
             at_most(f'commands in {seconds:g} s without chunks', commands, 0),
+            holds('joint states heard', heard > 0, str(heard)),
             at_most('greatest motion of a joint', moved, STILL, 'rad'),
-            holds('the controller waits', not running, ', '.join(running) or 'yes'),
+            holds('the controller waits', bool(modes) and not other, ', '.join(other) or 'yes'),
         ),
-        {'commands': commands, 'moved': moved, 'joint_states': len(measured.stamp_ns)},
+        {'commands': commands, 'moved': moved, 'joint_states': heard},
     )

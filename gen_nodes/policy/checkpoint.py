@@ -15,6 +15,7 @@ from gen_nodes.model.harmonic import HarmonicModel
 from gen_nodes.reading import of_type
 from gen_nodes.robot import RobotSpec
 from gen_nodes.streams.tokens import JOINT_FEATURES, TOKENISER_VERSION
+from gen_nodes.whole import whole
 
 FORMAT = 'gen_stack checkpoint 1'
 HEADER = ('cameras', 'model', 'provenance')
@@ -49,9 +50,8 @@ def save_checkpoint(path: Path, model: HarmonicModel, header: CheckpointHeader) 
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.partial')
-    partial.write_bytes(save(weights, metadata={'gen_stack': json.dumps(about)}))
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_bytes(save(weights, metadata={'gen_stack': json.dumps(about)}))
 
 
 def load_checkpoint(path: Path) -> tuple[HarmonicModel, CheckpointHeader]:

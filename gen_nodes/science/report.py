@@ -11,6 +11,7 @@ from typing import Any
 
 from gen_nodes.science import stack_sections, task_sections
 from gen_nodes.science.page import page
+from gen_nodes.whole import write_whole
 
 
 def write_report(report: Mapping[str, Any], bags: Sequence[Path], out: Path) -> Path:
@@ -34,5 +35,5 @@ def write_report(report: Mapping[str, Any], bags: Sequence[Path], out: Path) -> 
     )
     out.mkdir(parents=True, exist_ok=True)
     path = out / 'report.html'
-    path.write_text(page(title, sections), encoding='utf-8')
+    write_whole(path, page(title, sections))
     return path

@@ -27,6 +27,7 @@ from gen_nodes.science.robot_panel import (
     Scene,
 )
 from gen_nodes.urdf_tree import UrdfTree
+from gen_nodes.whole import whole
 
 PAGE, LEGEND, MARGIN, GAP = 1600, 352, 56, 58  # pixels
 HEAD, TITLE, FOOT = 92, 52, 40
@@ -51,7 +52,8 @@ def draw_robot(
         _draw_row(figure, page, row, top, height)
         top += row.height + TITLE + FOOT
     _legend(page, spec, facts)
-    figure.savefig(path, dpi=100, facecolor=PAPER)
+    with whole(path) as partial:
+        figure.savefig(partial, format='png', dpi=100, facecolor=PAPER)
 
 
 def zero_pose(spec: RobotSpec) -> Pose:

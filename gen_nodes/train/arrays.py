@@ -19,6 +19,7 @@ from gen_nodes.errors import BagError
 from gen_nodes.robot import RobotSpec
 from gen_nodes.streams.tokens import TOKENISER_VERSION, Tokeniser
 from gen_nodes.types import NS
+from gen_nodes.whole import whole
 
 ARRAYS_VERSION = 2  # raise it where the same bag gives other arrays
 
@@ -48,11 +49,9 @@ class EpisodeArrays:
             'instruction': self.instruction,
             'made_from': self.made_from,
         }
-        partial = path.with_name(path.name + '.partial')
-        partial.write_bytes(
-            save({k: np.ascontiguousarray(v) for k, v in self.arrays.items()}, metadata=about)
-        )
-        partial.replace(path)
+        arrays = {k: np.ascontiguousarray(v) for k, v in self.arrays.items()}
+        with whole(path) as partial:
+            partial.write_bytes(save(arrays, metadata=about))
 
 
 def load_arrays(path: Path) -> EpisodeArrays:

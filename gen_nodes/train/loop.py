@@ -28,6 +28,7 @@ from gen_nodes.streams.tokens import JOINT_FEATURES, TOKENISER_VERSION
 from gen_nodes.train.batches import Batch, FrameBatch, RobotEpisodes, Sampler
 from gen_nodes.train.config import TrainConfig
 from gen_nodes.version import code_version
+from gen_nodes.whole import whole
 
 NOWHERE = -1e4  # score of a cell that is left out
 NEAR_M = 0.04  # cells within this of the goal show it
@@ -292,18 +293,13 @@ class Trainer:
         tensors |= {f'average.{k}': v for k, v in self.average.state_dict().items()}
         for i, state in self.optimizer.state_dict()['state'].items():
             tensors |= {f'optimizer.{i}.{k}': v for k, v in state.items()}
-        partial = self.out / 'state.safetensors.partial'
-        save_file(
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            partial,
-            metadata={
-                'progress': json.dumps(
-                    {'step': self.step, 'seconds': self.seconds, 'versions': self.versions}
-                ),
-                'config': self._config_text(),
-            },
-        )
-        partial.replace(self.out / 'state.safetensors')
+        progress = {'step': self.step, 'seconds': self.seconds, 'versions': self.versions}
+        with whole(self.out / 'state.safetensors') as partial:
+            save_file(
+                {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
+                partial,
+                metadata={'progress': json.dumps(progress), 'config': self._config_text()},
+            )
 
     def _config_text(self) -> str:
         inputs = {'tokeniser_version': TOKENISER_VERSION, 'joint_features': JOINT_FEATURES}

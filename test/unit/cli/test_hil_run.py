@@ -44,6 +44,15 @@ def test_a_path_that_cannot_be_written_is_named_before_anything_moves(option, tm
         hil_run.run(arguments(option, str(tmp_path / 'gone' / 'x')))
 
 
+def test_a_wrong_robot_or_folder_is_named_before_anything_starts(tmp_path, capsys):
+    with pytest.raises(ConfigError, match=r"unknown robot 'ur5'. Did you mean 'ur5e'\?"):
+        hil_run.run(arguments('--robot', 'ur5'))
+    (tmp_path / 'file').touch()
+    with pytest.raises(ConfigError, match=r'--out .* cannot be made'):
+        hil_run.run(arguments('--out', str(tmp_path / 'file')))
+    assert capsys.readouterr().out == ''
+
+
 @pytest.mark.parametrize('words', [('--speed', '0'), ('--speed', '2'), ('--seed', '-1')])
 def test_figures_out_of_range_are_refused(words):
     with pytest.raises(ConfigError, match=words[0]):

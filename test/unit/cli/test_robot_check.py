@@ -65,6 +65,16 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_else(tmp_path, 
     assert 'there is no folder' in said.err and said.out == ''
 
 
+@pytest.mark.parametrize(
+    ('name', 'why'), [('x.jpg', 'its name ends in .png'), ('file/x.png', 'cannot be made')]
+)
+def test_a_picture_that_cannot_be_written_is_said_before_anything_else(tmp_path, capsys, name, why):
+    (tmp_path / 'file').touch()
+    assert main(['robot', 'check', 'ur5e', '--png', str(tmp_path / name)]) == 1
+    said = capsys.readouterr()
+    assert '--png' in said.err and why in said.err and said.out == ''
+
+
 def test_a_package_that_this_machine_lacks_is_a_warning_with_what_to_install(tmp_path, capsys):
     topic = 'topics:\n    - {topic: /mode, type: nowhere_msgs/msg/Mode, field: mode, allow: 1}'
     path = edited(tmp_path, 'ur5e', ('topics:', topic))

@@ -84,3 +84,13 @@ def test_a_controller_without_chunks_sends_nothing_and_the_robot_stands():
 )
 def test_a_command_a_drift_or_a_running_controller_fails(commands, drift, mode):
     assert len(missed(judge_still(SPEC, commands, standing(drift), [mode], 2.0))) == 1
+
+
+@pytest.mark.parametrize('modes', [[Mode.INACTIVE], []])
+def test_a_controller_that_is_not_active_shows_nothing(modes):
+    assert missed(judge_still(SPEC, 0, standing(), modes, 2.0)) == ['the controller waits']
+
+
+def test_a_robot_of_which_nothing_is_heard_does_not_stand():
+    silent = Track(np.zeros(0, np.int64), np.zeros((0, SPEC.n)))
+    assert 'joint states heard' in missed(judge_still(SPEC, 0, silent, [Mode.WAITING], 2.0))
