@@ -69,9 +69,9 @@ class CameraSample(Sample):
     """One image at policy resolution. Optical frame after REP-103: z forward, x right, y down."""
 
     frame: str
-    rgb_HxWx3: np.ndarray            # uint8
+    rgb_HxWx3: np.ndarray  # uint8
     depth_mm_HxW: np.ndarray | None  # uint16, 0 = no return; registered to rgb
-    k_3x3: np.ndarray                # float64 [pixel]
+    k_3x3: np.ndarray  # float64 [pixel]
     base_from_camera_4x4: np.ndarray  # float64 [m]
 
 
