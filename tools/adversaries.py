@@ -20,15 +20,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis import strategies as st
 
 from gen_nodes.embodiment.controller import ControllerCore
-from gen_nodes.hil.adversaries import CORPUS, Adversary, Stretch, save_adversaries
-from gen_nodes.hil.command_log import CommandLog
-from gen_nodes.hil.hostile_chunks import adversary_drafts
-from gen_nodes.hil.hostile_run import known
-from gen_nodes.hil.hostile_world import EPOCH_NS
-from gen_nodes.hil.limit_checker import LimitChecker
-from gen_nodes.hil.published import Segment
-from gen_nodes.hil.stated_limits import StatedLimits
-from gen_nodes.hil.verdict import KINDS, Verdict
+from gen_nodes.hil.checker.command_log import CommandLog
+from gen_nodes.hil.checker.limit_checker import LimitChecker
+from gen_nodes.hil.checker.published import Segment
+from gen_nodes.hil.checker.stated_limits import StatedLimits
+from gen_nodes.hil.checker.verdict import KINDS, Verdict
+from gen_nodes.hil.hostile.adversaries import CORPUS, Adversary, Stretch, save_adversaries
+from gen_nodes.hil.hostile.chunks import adversary_drafts
+from gen_nodes.hil.hostile.run import known
+from gen_nodes.hil.hostile.world import EPOCH_NS
 from gen_nodes.robot import RobotSpec, resource_root
 from gen_nodes.types import NS, ActionChunk, JointSample
 

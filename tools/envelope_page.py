@@ -23,9 +23,9 @@ What it keeps and how: [safety.md](safety.md#envelope). This page is written by
 should make (jumps, noise, NaN, wrong names and stamps, sequences that Hypothesis found to come
 nearest to a limit), joint states that stall, jump and lie, clock steps, stops and resets, against
 the real controller in simulated time. What it publishes is checked by
-`gen_nodes/hil/limit_checker.py`, which shares no code with the envelope and reads the limits
-itself. Worst: the greatest share of a limit that any published command took, 1 being the limit;
-position counts from the middle of the range. A robot may begin a little outside its limits
+`gen_nodes/hil/checker/limit_checker.py`, which shares no code with the envelope and reads the
+limits itself. Worst: the greatest share of a limit that any published command took, 1 being the
+limit; position counts from the middle of the range. A robot may begin a little outside its limits
 (position up to 1) and is never led further out.
 
 """

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gen_nodes.cli.arguments import check_folder, check_json, stop_in_order_when_ended
 from gen_nodes.errors import ConfigError, GenError, RequirementError, unknown_name
-from gen_nodes.hil.fault_list import FAULTS, Fault, possible
-from gen_nodes.hil.fault_page import page
-from gen_nodes.hil.fault_trial import JUMP, NAMED_S, PERIODS, Row
+from gen_nodes.hil.faults.catalogue import FAULTS, Fault, possible
+from gen_nodes.hil.faults.page import page
+from gen_nodes.hil.faults.trial import JUMP, NAMED_S, PERIODS, Row
 from gen_nodes.robot import RobotSpec, load_robot
 from gen_nodes.whole import write_whole
 
@@ -107,7 +107,7 @@ def stop_is_said(spec: RobotSpec) -> bool:
 
 def tried(args: argparse.Namespace, spec: RobotSpec, faults: list[Fault], out: Path) -> int:
     """Inject, say, write; what was done before an interruption is written too."""
-    from gen_nodes.cli.hil_session import inject
+    from gen_nodes.cli.faults.session import inject
 
     rows: list[Row] = []
     says = stop_is_said(spec)

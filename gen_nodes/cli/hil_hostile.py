@@ -16,8 +16,8 @@ from gen_nodes.errors import ConfigError, GenError
 from gen_nodes.whole import write_whole
 
 if TYPE_CHECKING:
-    from gen_nodes.hil.command_file import CommandWriter
-    from gen_nodes.hil.hostile_report import Tally
+    from gen_nodes.hil.checker.command_file import CommandWriter
+    from gen_nodes.hil.hostile.report import Tally
 
 HELP = (
     'send hostile chunks to the controller, in simulated time, and judge every command that comes '
@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     written all the same, also when interrupted: on the trials that had ended.
     """
     from gen_nodes.cli.provenance import command_line, machine
-    from gen_nodes.hil.hostile_report import Tally
-    from gen_nodes.hil.hostile_run import Plan
+    from gen_nodes.hil.hostile.report import Tally
+    from gen_nodes.hil.hostile.run import Plan
 
     if not 1 <= args.chunks <= MOST_CHUNKS:
         raise ConfigError(f'--chunks {args.chunks} must lie in [1, {MOST_CHUNKS}]')
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 def provoke(args: argparse.Namespace, tally: Tally) -> None:
     """Run every trial; with --dump gather the commands of all of them in one file."""
     from gen_nodes.cli.progress import Progress
-    from gen_nodes.hil.hostile_run import run_trials
+    from gen_nodes.hil.hostile.run import run_trials
 
     progress, began_s = Progress(), time.monotonic()
     with ExitStack() as stack:
@@ -97,7 +97,7 @@ def provoke(args: argparse.Namespace, tally: Tally) -> None:
 
 def command_writer(args: argparse.Namespace, tally: Tally) -> CommandWriter:
     """The file that --dump asks for."""
-    from gen_nodes.hil.command_file import CommandWriter
+    from gen_nodes.hil.checker.command_file import CommandWriter
     from gen_nodes.version import code_version
 
     about = {'robot': tally.spec.name, 'seed': str(args.seed), 'version': code_version()}

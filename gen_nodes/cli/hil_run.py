@@ -15,7 +15,7 @@ from gen_nodes.cli.arguments import (
     stop_in_order_when_ended,
 )
 from gen_nodes.errors import ConfigError
-from gen_nodes.hil.acceptance_steps import NAMES, Step, chosen, speeds
+from gen_nodes.hil.acceptance.steps import NAMES, Step, chosen, speeds
 from gen_nodes.robot import load_robot
 from gen_nodes.whole import write_whole
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """
     steps, shares = check(args)
     stop_in_order_when_ended()
-    from gen_nodes.cli.hil_suite import Suite
+    from gen_nodes.cli.acceptance.suite import Suite
 
     suite = Suite(args, steps, shares, say)
     try:

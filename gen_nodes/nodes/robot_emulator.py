@@ -24,8 +24,8 @@ from gen_nodes.errors import GenError
 from gen_nodes.hil.darkroom import Darkroom, Exposure
 from gen_nodes.hil.driver_messages import points_of
 from gen_nodes.hil.emulator import Emulator, GripWatch
-from gen_nodes.hil.faults import NONE, Fault, meanings
 from gen_nodes.hil.ledger import Ledger
+from gen_nodes.hil.stream_faults import NONE, Fault, meanings
 from gen_nodes.hil.tasks import TASKS
 from gen_nodes.hil.truth_messages import scene_text, truth_message
 from gen_nodes.hil.world import load_world

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from gen_nodes.hil.acceptance_steps import NAMES
+from gen_nodes.hil.acceptance.steps import NAMES
 from gen_nodes.ros.graph import Graph, stack_processes
 from gen_nodes.ros.isolation import check_isolated, isolated_environment
 

@@ -7,8 +7,8 @@ import pytest
 from gen_nodes.cli.hil_faults import chosen, line, stop_is_said, write
 from gen_nodes.cli.main import main
 from gen_nodes.errors import ConfigError
-from gen_nodes.hil.fault_list import FAULTS
-from gen_nodes.hil.fault_trial import Row
+from gen_nodes.hil.faults.catalogue import FAULTS
+from gen_nodes.hil.faults.trial import Row
 from gen_nodes.robot import load_robot
 
 ROW = Row('f', 0.1, 0.2, 1.0, 0, 0.3, 1e-4, True, 'STOPPED', 'STOPPED', 'r', 'c', '')

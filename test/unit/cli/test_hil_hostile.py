@@ -15,8 +15,8 @@ import pytest
 from gen_nodes.cli import hil_hostile
 from gen_nodes.cli.main import INTERRUPTED, main
 from gen_nodes.errors import GenError
-from gen_nodes.hil.hostile_report import Tally
-from gen_nodes.hil.hostile_run import Plan
+from gen_nodes.hil.hostile.report import Tally
+from gen_nodes.hil.hostile.run import Plan
 
 GEN = [sys.executable, '-m', 'gen_nodes.cli.main']
 

@@ -9,7 +9,7 @@ import pytest
 
 from gen_nodes.cli import hil_run
 from gen_nodes.errors import ConfigError
-from gen_nodes.hil.acceptance_steps import NAMES
+from gen_nodes.hil.acceptance.steps import NAMES
 
 
 def arguments(*words):

@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from gen_nodes.hil.adversaries import load_adversaries
-from gen_nodes.hil.verdict import KINDS
+from gen_nodes.hil.checker.verdict import KINDS
+from gen_nodes.hil.hostile.adversaries import load_adversaries
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'adversaries.py'
 
