@@ -113,7 +113,9 @@ def _sent_after(rest: Command, release_ns: int, record: Record) -> int:
 
 
 def _resumed_ns(record: Record, moments: Moments) -> int:
-    """When the motion went on after the fault was mended."""
+    """When the motion went on. It may before everything else is mended: a driver that is back is
+    enough.
+    """
     word = next(record.modes(moments.mended_ns, Mode.RUNNING), None)
     return moments.end_ns if word is None else noticed(word, moments)
 
@@ -129,10 +131,9 @@ def resume(found: Findings, body: Body, moments: Moments, record: Record) -> Non
     ):
         found.wrong.append('not reset')
         return
-    begun_ns = moments.reset_ns or moments.mended_ns
-    first = next(
-        (c for c in record.commands if c.arrival_ns >= begun_ns and c.sample.sequence), None
-    )
+    begun_ns = moments.reset_ns or _resumed_ns(record, moments)
+    following = (c for c in record.commands if c.sample.sequence)
+    first = next((c for c in following if when(c, moments) >= begun_ns), None)
     if first is None:
         found.wrong.append('did not go on when it was mended')
         return

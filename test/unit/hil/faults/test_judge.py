@@ -210,6 +210,25 @@ def test_a_hold_may_repeat_its_position_but_not_move():
     assert not judge(HOLD, BODY, MOMENTS, drifting()).ok
 
 
+@pytest.mark.parametrize(('begins_at', 'ok'), [(0.5, True), (0.502, False)])
+def test_a_motion_that_goes_on_before_all_is_mended_is_judged_where_it_begins(begins_at, ok):
+    back_ms = MENDED_MS - 200  # a driver is back before the rig has seen everything live
+    record = holding()
+    early = [c for c in record.commands if c.arrival_ns < back_ms * MS and not c.sample.sequence]
+    record = replace(
+        record,
+        commands=(*running(500, NOTICED_MS), *early, *running(back_ms, END_MS, begins_at)),
+        words=(
+            word(NOTICED_MS, Mode.HOLDING),
+            word(back_ms, Mode.RUNNING),
+            word(MENDED_MS + 100, Mode.RUNNING, back_ms),  # said again, twice a second
+        ),
+    )
+    row = judge(HOLD, BODY, MOMENTS, record)
+    assert row.ok == ok, row.note
+    assert row.resume_jump_rad == pytest.approx(begins_at - 0.5)
+
+
 def drifting() -> Record:
     record = holding()
     late = command(1800, 0.3, 0.2)
