@@ -77,7 +77,11 @@ def test_ctrl_c_brakes_first_keeps_what_was_measured_and_leaves_nothing(tmp_path
     for line in running.stdout:
         if 'limits: ' in line:
             break
-    time.sleep(4.0)  # it moves
+    log = tmp_path / 'log' / 'embodiment_controller.log'
+    end = time.monotonic() + 60
+    while 'mode: running' not in log.read_text() and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(0.5)  # it moves
     processes = children_of(running)
     running.send_signal(signal.SIGINT)
     said, _ = running.communicate(timeout=60)
@@ -86,8 +90,7 @@ def test_ctrl_c_brakes_first_keeps_what_was_measured_and_leaves_nothing(tmp_path
     assert report['ended'] == 'interrupted by the person' and not report['passed']
     assert [step['name'] for step in report['steps']] == ['description']
     assert processes and not [p for p in processes if p.is_running()]
-    log = (tmp_path / 'log' / 'embodiment_controller.log').read_text()
-    assert 'stop was requested' in log
+    assert 'stop was requested' in log.read_text()
 
 
 @pytest.fixture
