@@ -15,7 +15,7 @@ from gen_nodes.ros import convert
 from gen_nodes.ros.heartbeat import INACTIVE
 from gen_nodes.ros.messages_rclpy import RclpyMessages
 from gen_nodes.ros.operator import Operator
-from gen_nodes.ros.qos import latched, reliable, sensor
+from gen_nodes.ros.qos import MANY, latched, reliable, sensor
 from gen_nodes.types import CommandSample, ControllerState, Mode
 
 COMMAND = 'gen_stack/msg/JointCommand'
@@ -47,7 +47,7 @@ class Ear:
             if path.topic in self._sent:
                 hear = keep(self._sent[path.topic])
                 listen(path.message, path.topic, hear, reliable(100), raw=True)
-        listen('gen_stack/msg/ControllerState', 'controller_state', self._on_state, latched())
+        listen('gen_stack/msg/ControllerState', 'controller_state', self._on_state, latched(MANY))
         listen(
             'diagnostic_msgs/msg/DiagnosticArray',
             '/diagnostics',

@@ -14,7 +14,7 @@ from gen_nodes.robot import RobotSpec
 from gen_nodes.ros import convert
 from gen_nodes.ros.messages_rclpy import RclpyMessages
 from gen_nodes.ros.operator import Operator
-from gen_nodes.ros.qos import latched, reliable
+from gen_nodes.ros.qos import MANY, latched, reliable
 from gen_nodes.ros.relay import header_stamp_ns
 from gen_nodes.types import ControllerState, Mode, Observation
 
@@ -38,7 +38,7 @@ class Hearing:
         self.truth: Truth | None = None
         self.on_truth: Callable[[Truth], None] = lambda truth: None
         self.controller: ControllerState | None = None
-        self.modes: list[tuple[int, Mode, str]] = []  # (stamp, mode, reason) whenever they changed
+        self.modes: list[tuple[int, Mode, str]] = []  # (since, mode, reason) whenever they changed
         self.verdicts: dict[str, dict] = {}  # of the recorder, by episode id
         self.published: dict[str, dict] = {}  # by the emulator, by episode id
         self.unrecorded: str | None = None  # topics silent to the recorder; None until it says so
@@ -57,7 +57,7 @@ class Hearing:
         listen('gen_stack/msg/JointCommand', 'executed', self._on_command, reliable(50))
         listen('gen_stack/msg/ActionChunk', 'action_chunk', self._on_chunk, reliable(10))
         listen(OBSERVATION, 'observation', self._on_observation, reliable(5), raw=True)
-        listen('gen_stack/msg/ControllerState', 'controller_state', self._on_state, latched())
+        listen('gen_stack/msg/ControllerState', 'controller_state', self._on_state, latched(MANY))
         listen(
             'diagnostic_msgs/msg/DiagnosticArray',
             '/diagnostics',
@@ -150,7 +150,7 @@ class Hearing:
         self._ticks, self._missed = max(self._ticks, state.ticks), max(self._missed, state.missed)
         self.worst_gap_s = max(self.worst_gap_s, state.worst_gap_s)
         if before is None or (before.mode, before.reason) != (state.mode, state.reason):
-            self.modes.append((state.stamp_ns, state.mode, state.reason))
+            self.modes.append((state.since_ns or state.stamp_ns, state.mode, state.reason))
 
     def _on_diagnostics(self, message: Any, info: Info) -> None:
         for status in message.status:

@@ -167,7 +167,7 @@ class Stage:
         from gen_nodes.hil.measures import EpisodeStamps, Measures
         from gen_nodes.ros.executor import make_executor, with_info
         from gen_nodes.ros.messages_rclpy import RclpyMessages, message_class
-        from gen_nodes.ros.qos import latched, reliable
+        from gen_nodes.ros.qos import MANY, latched, reliable
 
         self.spec, self.recording, self.m = spec, recording, RclpyMessages()
         self.measures, self.stamps = Measures(), EpisodeStamps()
@@ -213,7 +213,7 @@ class Stage:
             message_class('gen_stack/msg/ControllerState'),
             'controller_state',
             self.on_state,
-            latched(),
+            latched(MANY),
         )
         listen(
             message_class('diagnostic_msgs/msg/DiagnosticArray'),

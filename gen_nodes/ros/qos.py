@@ -22,6 +22,9 @@ def sensor(depth: int) -> QoSProfile:
     )
 
 
+MANY = 100  # a depth at which a listener that is busy for a while misses no word
+
+
 def latched(depth: int = 1) -> QoSProfile:
     """A late joiner sees the newest message; a slow reader the newest `depth`."""
     return QoSProfile(
