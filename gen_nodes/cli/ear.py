@@ -86,6 +86,10 @@ class Ear:
         sample = self._joint_sample(*self._measured[-1]).sample
         return sample.position[[sample.names.index(name) for name in self._spec.joint_names]]
 
+    def hears_since(self, since_ns: int) -> bool:
+        """Whether joint states have come since an arrival [ns]."""
+        return bool(self._measured) and self._measured[-1][0] > since_ns
+
     def level(self, node: str, component: str) -> int | None:
         """The newest level of a component in the diagnostics; None before any."""
         heard = self._standing.get((node, component))

@@ -410,7 +410,7 @@ class ControllerCore:
             if (states.elsewhere(commanded) & ~self._grippers).any():
                 self._ramp_s = 0.0
             # a gripper that holds something stays short of its command, and must not let go
-            gripping = self._grippers & ~states.elsewhere(left)
+            gripping = self._grippers & ~states.moved(left)
             start[gripping] = commanded[gripping]
         self._left = None
         self._envelope.start(start)

@@ -181,8 +181,14 @@ class StateWatch:
         )
 
     def elsewhere(self, place: np.ndarray) -> np.ndarray:
-        """Mask (N,) of the joints that are measured clearly elsewhere than there."""
+        """Mask (N,) of the joints that are measured clearly elsewhere than they were commanded to
+        be.
+        """
         return np.abs(self.position - place) > self._elsewhere
+
+    def moved(self, place: np.ndarray) -> np.ndarray:
+        """Mask (N,) of the joints that do not stand any more where they were measured."""
+        return np.abs(self.position - place) > self._standing
 
     def beyond(self) -> Finding | None:
         """Latch where a joint is measured clearly outside its limits, whatever is commanded."""

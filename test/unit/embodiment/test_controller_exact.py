@@ -651,7 +651,7 @@ def holding_something() -> Bench:
     return robot
 
 
-@pytest.mark.parametrize(('opened', 'keeps'), [(0.0, True), (0.05, False)])
+@pytest.mark.parametrize(('opened', 'keeps'), [(0.0, True), (0.004, True), (0.006, False)])
 def test_after_a_hold_a_gripper_keeps_its_grip_unless_it_was_opened(opened, keeps):
     robot = holding_something()
     commanded = [c for c in robot.commands if c is not None][-1].values[5]

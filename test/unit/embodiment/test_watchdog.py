@@ -214,11 +214,26 @@ def test_a_slow_drift_is_motion(states):
         ((1.0, 1.0021), True),
     ],
 )
-def test_a_robot_stands_elsewhere_when_it_is_further_off_than_standing_moves(
-    states, command, elsewhere
-):
+def test_a_robot_stands_elsewhere_when_it_is_clearly_off(states, command, elsewhere):
     states.offer(sample(0, (1.0, 1.0)), 0)
     assert states.elsewhere(np.array(command)).any() == elsewhere
+
+
+@pytest.mark.parametrize(
+    ('place', 'moved'),
+    [
+        ((1.0049, 1.0), False),
+        ((0.9949, 1.0), True),
+        ((1.0, 0.99951), False),
+        ((1.0, 1.00051), True),
+    ],
+)
+def test_a_joint_has_moved_when_it_is_further_off_than_noise(states, place, moved):
+    states.offer(sample(0, (1.0, 1.0)), 0)
+    assert states.moved(np.array(place)).tolist() == [
+        moved and place[0] != 1.0,
+        moved and place[1] != 1.0,
+    ]
 
 
 @pytest.mark.parametrize(
