@@ -89,7 +89,9 @@ class ControllerCore:
         }
         self._by_velocity = np.array([name in by_velocity for name in self.names])
         self._grippers = np.array([joint.role == 'gripper' for joint in spec.joints])
-        self._left: tuple[np.ndarray, np.ndarray] | None = None  # commanded, measured before a hold
+        self._left: tuple[np.ndarray, np.ndarray] | None = (
+            None  # commanded and measured when a hold had come to rest; inf: not known
+        )
         self._by_trajectory = any(path.kind == 'joint_trajectory' for path in spec.control.paths)
         self._player = Player()
         self._latched: Finding | None = None  # the stop that only a reset clears
@@ -336,14 +338,17 @@ class ControllerCore:
         elif self._mode != Mode.STOPPED:
             return self._run(now_ns)
         if self.at_rest:
-            self._cease()
+            self._cease(steady_ns)
             return None
         return self._sample(self._envelope.brake(), 0, now_ns)
 
-    def _cease(self) -> None:
+    def _cease(self, steady_ns: int) -> None:
         """Command nothing more: what comes next starts from what is measured then."""
         if self._commanding and self._mode == Mode.HOLDING:
-            self._left = self._envelope.position, self._watches.states.position
+            states = self._watches.states
+            known = states.silence(steady_ns) is None
+            left = states.position if known else np.full(len(self.names), np.inf)
+            self._left = self._envelope.position, left
         self._commanding = False
 
     def _finding(self, now_ns: int, steady_ns: int) -> Finding | None:

@@ -664,6 +664,27 @@ def test_after_a_hold_a_gripper_keeps_its_grip_unless_it_was_opened(opened, keep
     assert first[:5] == pytest.approx(robot.q[:5], abs=1e-3)
 
 
+def test_a_gripper_that_nobody_saw_come_to_rest_starts_from_what_is_measured():
+    gripper = SPEC.joints[5]
+    joints = (*SPEC.joints[:5], replace(gripper, role='gripper'))
+    robot = Bench(replace(PLAIN, joints=joints))
+    robot.activate()
+    robot.run(0.25, chunks=False)
+    robot.give(values=np.tile(SPEC.ready - 0.2 * np.eye(SPEC.n)[5], (3, 1)))
+    robot.run(0.2, chunks=False)
+    assert robot.core.mode == Mode.RUNNING
+    seen = robot.q.copy()
+    robot.step(chunks=False)  # takes what is seen
+    robot.run(0.6, states=False, chunks=False)  # the driver is gone, and back where it was
+    assert robot.core.mode == Mode.HOLDING and robot.commands[-1] is None
+    assert [c for c in robot.commands if c is not None][-1].values[5] < seen[5] - 0.005
+    robot.q = seen
+    robot.run(0.3, chunks=False)
+    robot.give(values=np.tile(robot.q, (3, 1)))
+    first = robot.step(chunks=False, follows=False).values
+    assert first[5] == pytest.approx(seen[5], abs=1e-4)
+
+
 def test_after_a_stop_a_gripper_starts_from_what_is_measured():
     robot = holding_something()
     robot.core.stop('pressed', 'release')
