@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from gen_nodes.errors import ConfigError
+from gen_nodes.whole import is_device
 
 
 def stop_in_order_when_ended() -> None:
@@ -24,10 +25,13 @@ def check_output(option: str, path: Path | None) -> None:
     """Raise ConfigError where an option names a file that cannot be written."""
     if path is None:
         return
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise ConfigError(f"{option} '{path}': there is no folder '{folder}'")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+    target = path.resolve()
+    if not is_device(path):
+        if not target.parent.is_dir():
+            raise ConfigError(f"{option} '{path}': there is no folder '{target.parent}'")
+        if not os.access(target.parent, os.W_OK | os.X_OK):  # it is written beside, then put there
+            raise ConfigError(f"{option} '{path}': nothing can be written in '{target.parent}'")
+    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
         raise ConfigError(f"{option} '{path}' cannot be written")
 
 

@@ -40,15 +40,20 @@ def run(args: argparse.Namespace) -> int:
     try:
         refuse_blanks(args.robot)
         spec = load_robot(args.robot)
+        png = args.png or OUT / f'{spec.name}.png'
+        check_png('--png' if args.png else 'folder', png)
     except ConfigError as error:
         write_json(args.json, {'ok': False, 'robot': args.robot, 'error': str(error)})
         raise
-    png = args.png or OUT / f'{spec.name}.png'
-    if png.suffix != '.png':
-        raise ConfigError(f"--png '{png}': the picture is a PNG, its name ends in .png")
-    check_folder('--png', png.parent)
-    check_output('--png', png)
     return check(spec, png, args.json)
+
+
+def check_png(option: str, path: Path) -> None:
+    """Raise ConfigError where the picture cannot be written."""
+    if path.suffix != '.png':
+        raise ConfigError(f"{option} '{path}': the picture is a PNG, its name ends in .png")
+    check_folder(option, path.parent)
+    check_output(option, path)
 
 
 def refuse_blanks(name_or_path: str) -> None:

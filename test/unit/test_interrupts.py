@@ -21,9 +21,24 @@ def test_a_signal_inside_the_block_interrupts_at_its_end(number):
         signal.raise_signal(number)
         done.append('whole')
     assert done == ['whole']
-    assert signal.getsignal(number) is signal.default_int_handler
     with interrupts_last():
         pass  # it has been told, once
+
+
+def test_outside_a_block_it_raises_at_once(number):
+    with interrupts_last():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+
+
+def test_an_error_of_the_block_does_not_keep_it_back(number):
+    with pytest.raises(KeyboardInterrupt) as raised, interrupts_last():
+        signal.raise_signal(number)
+        raise ValueError('mine')
+    assert isinstance(raised.value.__context__, ValueError)
+    with interrupts_last():
+        pass
 
 
 def test_an_inner_block_interrupts_too(number):
@@ -34,7 +49,8 @@ def test_an_inner_block_interrupts_too(number):
             done.append('inner')
         done.append('outer')
     assert done == ['inner']
-    assert signal.getsignal(number) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
 
 
 def test_other_handlers_are_left_alone(number):
@@ -48,7 +64,6 @@ def test_other_handlers_are_left_alone(number):
 def test_what_the_block_raises_comes_out(number):
     with pytest.raises(ValueError, match='mine'), interrupts_last():
         raise ValueError('mine')
-    assert signal.getsignal(number) is signal.default_int_handler
 
 
 def test_an_interrupt_is_known_behind_another_error():

@@ -142,7 +142,7 @@ def _judge_bag(
     least = SHARE * bench.spec.control.rate_hz * (seconds - 1.0)
     checks.append(holds('commands are in the bag', commands >= least, f'{commands} commands'))
     ended_ns = begun_ns + round(seconds * NS)
-    checks.append(_same_commands(bench, bag, begun_ns + round(OPENS_S * NS), ended_ns))
+    checks += _same_commands(bench, bag, begun_ns + round(OPENS_S * NS), ended_ns, least)
     figures = {'bag': bag.name, 'messages': sum(counts.values()), 'seconds': seconds, 'lost': lost}
     if published is not None:
         inside = {published['id']: in_bag(bag, published['start_ns'], published['stop_ns'])}
@@ -152,9 +152,14 @@ def _judge_bag(
     return Findings(tuple(checks), figures)
 
 
-def _same_commands(bench: Bench, bag: Path, since_ns: int, until_ns: int) -> Check:
+def _same_commands(
+    bench: Bench, bag: Path, since_ns: int, until_ns: int, least: float
+) -> tuple[Check, Check]:
     """The bag read back holds every command that was heard between two instants of the episode."""
     recorded = {convert.stamp_ns(message) for _, message in BagReader(bag).decoded([EXECUTED])}
     heard = {c.sample.capture_ns for c in bench.record(since_ns).commands}
     due = {stamp for stamp in heard if since_ns <= stamp <= until_ns}
-    return at_most('commands heard here and missing in the bag', len(due - recorded), 0)
+    return (
+        holds('commands are heard here', len(due) >= least, f'{len(due)} commands'),
+        at_most('commands heard here and missing in the bag', len(due - recorded), 0),
+    )

@@ -16,7 +16,7 @@ from gen_nodes.errors import GenError
 from gen_nodes.hil.acceptance.limits import UNHEARD
 from gen_nodes.hil.acceptance.plan import Plan, Rest
 from gen_nodes.hil.acceptance.results import Findings, at_most, holds, together
-from gen_nodes.hil.acceptance.stops import PERIODS, REACTION_S, first_in, judge_resume
+from gen_nodes.hil.acceptance.stops import MOVED, PERIODS, REACTION_S, first_in, judge_resume
 from gen_nodes.types import NS, Mode
 
 SILENT_S = 1.0
@@ -27,7 +27,7 @@ CAMERA_S = 1.0  # beyond its timeout: three frames, and the aggregator's next lo
 LATER_S = 0.2
 UNSEEN = ('standing_s', 'distance', 'predicted_s', 'predicted_distance')  # without joint states
 AFTER_LAST, STATES = 'after the last one', 'joint states'
-COMMANDED = ('brake commanded within', UNHEARD, 'limits violated')
+COMMANDED = (MOVED, 'brake commanded within', UNHEARD, 'limits violated')
 
 
 def periods_s(bench: Bench) -> float:

@@ -68,7 +68,11 @@ class Suite:
         try:
             self._all()
         except BaseException as error:
-            self.ended = 'interrupted by the person' if is_interrupt(error) else str(error)
+            self.ended = (
+                'interrupted by the person'
+                if is_interrupt(error)
+                else str(error) or type(error).__name__
+            )
             raise
 
     def _all(self) -> None:

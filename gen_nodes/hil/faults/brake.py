@@ -113,11 +113,18 @@ def _sent_after(rest: Command, release_ns: int, record: Record) -> int:
 
 
 def _resumed_ns(record: Record, moments: Moments) -> int:
-    """When the motion went on. It may before everything else is mended: a driver that is back is
-    enough.
-    """
+    """When the motion went on after mending began."""
     word = next(record.modes(moments.mended_ns, Mode.RUNNING), None)
     return moments.end_ns if word is None else noticed(word, moments)
+
+
+def _went_on_meanwhile(record: Record, moments: Moments) -> bool:
+    """Whether a motion that had been ended began again before anybody mended the fault."""
+    ended = next(record.modes(moments.cause_ns, Mode.HOLDING, Mode.STOPPED), None)
+    if ended is None:
+        return False
+    again = (noticed(w, moments) for w in record.modes(ended.arrival_ns, Mode.RUNNING))
+    return any(noticed(ended, moments) < since_ns < moments.mended_ns for since_ns in again)
 
 
 def resume(found: Findings, body: Body, moments: Moments, record: Record) -> None:
@@ -131,6 +138,8 @@ def resume(found: Findings, body: Body, moments: Moments, record: Record) -> Non
     ):
         found.wrong.append('not reset')
         return
+    if _went_on_meanwhile(record, moments):
+        found.wrong.append('went on while the cause lasted')
     begun_ns = moments.reset_ns or _resumed_ns(record, moments)
     following = (c for c in record.commands if c.sample.sequence)
     first = next((c for c in following if when(c, moments) >= begun_ns), None)

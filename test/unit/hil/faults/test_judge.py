@@ -210,9 +210,15 @@ def test_a_hold_may_repeat_its_position_but_not_move():
     assert not judge(HOLD, BODY, MOMENTS, drifting()).ok
 
 
-@pytest.mark.parametrize(('begins_at', 'ok'), [(0.5, True), (0.502, False)])
-def test_a_motion_that_goes_on_before_all_is_mended_is_judged_where_it_begins(begins_at, ok):
-    back_ms = MENDED_MS - 200  # a driver is back before the rig has seen everything live
+@pytest.mark.parametrize(
+    ('back_ms', 'begins_at', 'note'),
+    [
+        (MENDED_MS + 50, 0.5, ''),
+        (MENDED_MS + 50, 0.502, 'resumed 0.002 rad away from where it stood'),
+        (MENDED_MS - 200, 0.5, 'went on while the cause lasted'),
+    ],
+)
+def test_a_resume_is_judged_where_it_begins_and_may_not_come_too_early(back_ms, begins_at, note):
     record = holding()
     early = [c for c in record.commands if c.arrival_ns < back_ms * MS and not c.sample.sequence]
     record = replace(
@@ -220,12 +226,11 @@ def test_a_motion_that_goes_on_before_all_is_mended_is_judged_where_it_begins(be
         commands=(*running(500, NOTICED_MS), *early, *running(back_ms, END_MS, begins_at)),
         words=(
             word(NOTICED_MS, Mode.HOLDING),
-            word(back_ms, Mode.RUNNING),
-            word(MENDED_MS + 100, Mode.RUNNING, back_ms),  # said again, twice a second
+            word(MENDED_MS + 300, Mode.RUNNING, back_ms),  # said again, twice a second
         ),
     )
     row = judge(HOLD, BODY, MOMENTS, record)
-    assert row.ok == ok, row.note
+    assert (row.ok, row.note) == (not note, note)
     assert row.resume_jump_rad == pytest.approx(begins_at - 0.5)
 
 
