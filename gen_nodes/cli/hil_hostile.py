@@ -146,3 +146,8 @@ def judge(report: dict[str, Any]) -> None:
             'the robot hardly moved, so nothing is shown: see ticks, stops and refused in the '
             'report'
         )
+    if not report['checker']['pressed']:
+        raise GenError(
+            'no command came near the limits of velocity, acceleration and jerk, so nothing is '
+            'shown of them: see worst in the report'
+        )

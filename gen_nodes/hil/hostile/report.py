@@ -17,6 +17,7 @@ from gen_nodes.types import Mode
 from gen_nodes.version import code_version
 
 RUNNING, TRAVELLED, REACHED = 0.4, 0.15, 0.015  # least shares of a run that counts, see `moved`
+PRESSED, PRESSED_FROM = 0.9, 5000  # share of the limits that so many chunks must come near
 TURN = 2 * np.pi
 TOLERANCE = 'eps |p| 2^k / h^k for the k-th difference, eps = 2^-52: float64 rounding'
 
@@ -70,6 +71,15 @@ class Tally:
         far = self.travelled >= np.minimum(TRAVELLED, reach)
         return bool(self.running >= RUNNING and far.all())
 
+    @property
+    def pressed(self) -> bool:
+        """Whether commands came near the limits of velocity, acceleration and jerk: a controller
+        that crawls violates nothing. Not asked of a short run.
+        """
+        worst = self.verdict.worst
+        near = all(worst[kind].fraction >= PRESSED for kind in KINDS[1:])
+        return near or self.chunks < PRESSED_FROM
+
     def report(self) -> dict[str, Any]:
         """As `gen hil hostile --json` writes it; `interrupted` where trials are missing."""
         verdict, spec = self.verdict, self.spec
@@ -87,6 +97,7 @@ class Tally:
                 'segments': verdict.segments,
                 'violations': verdict.violations,
                 'moved': self.moved,
+                'pressed': self.pressed,
                 'share_running': round(self.running, 4),
                 'travelled': {
                     name: round(float(share), 4)

@@ -98,7 +98,11 @@ def test_the_report_of_an_interrupted_run_is_on_the_trials_that_had_ended(jobs, 
 
 
 def report(**changes) -> dict:
-    return {'violations': 0, 'first_violations': {}, 'checker': {'moved': True}} | changes
+    return {
+        'violations': 0,
+        'first_violations': {},
+        'checker': {'moved': True, 'pressed': True},
+    } | changes
 
 
 def test_a_violation_or_a_robot_that_did_not_move_ends_with_status_one():
@@ -107,4 +111,6 @@ def test_a_violation_or_a_robot_that_did_not_move_ends_with_status_one():
     with pytest.raises(GenError, match=r'4 violations; the first of jerk: elbow at 1.5 of its li'):
         hil_hostile.judge(report(violations=4, first_violations={'jerk': at}))
     with pytest.raises(GenError, match='hardly moved'):
-        hil_hostile.judge(report(checker={'moved': False}))
+        hil_hostile.judge(report(checker={'moved': False, 'pressed': True}))
+    with pytest.raises(GenError, match='no command came near the limits'):
+        hil_hostile.judge(report(checker={'moved': True, 'pressed': False}))

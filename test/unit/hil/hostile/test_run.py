@@ -33,7 +33,7 @@ def tally_of(plan: Plan, jobs: int = 1) -> Tally:
 def test_ten_thousand_hostile_chunks_violate_no_limit(robot):
     tally = tally_of(Plan(robot, 10_000, seed=1), JOBS)
     assert tally.verdict.first == {} and tally.verdict.total == 0
-    assert tally.moved, (tally.running, tally.travelled)
+    assert tally.moved and tally.pressed, (tally.running, tally.travelled)
     assert tally.chunks == 10_000 and tally.verdict.commands > 10_000
     for kind in KINDS[1:]:
         assert 0.95 < tally.verdict.worst[kind].fraction <= 1 + 1e-6  # it did press on them
@@ -87,6 +87,19 @@ def test_a_robot_that_is_put_elsewhere_but_never_commanded_to_move_is_no_proof()
     tally, modes = Tally(plan), Counter({'RUNNING': 300})
     tally.add(Part(0, 200, 300, checker.verdict(), modes, Counter(), Counter()))
     assert tally.running == 1 and not tally.travelled.any() and not tally.moved
+
+
+def test_a_robot_that_crawls_is_no_proof_in_a_long_run():
+    _, limits = known('ur5e')
+    checker = LimitChecker(limits, 0.008)
+    way = np.linspace(0, 0.1, 1000)[:, None] * np.ones(limits.middle.shape)
+    way = way**2  # from rest, at a fiftieth of every limit
+    checker.add(Segment(0, limits.middle, np.arange(1000) * 8_000_000, limits.middle + way))
+    for chunks, pressed in [(4999, True), (5000, False)]:
+        tally = Tally(Plan('ur5e', chunks, seed=1))
+        part = Part(0, chunks, 1000, checker.verdict(), Counter(), Counter(), Counter())
+        tally.add(part)
+        assert tally.pressed == pressed
 
 
 def test_a_controller_that_breaks_down_is_reported_with_what_is_needed_to_see_it_again():
