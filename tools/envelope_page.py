@@ -36,7 +36,8 @@ COST = """
 `./gen python test/bench/envelope.py --json PATH`: microseconds of `Envelope.follow` on one core
 ({processor}, load {load}), median / p99, beside bare Ruckig that solves the same problem in turns
 with it. Smooth: a reference inside the limits. Hostile: jumps and ramps beyond them at full speed,
-every joint at once.
+every joint at once. What is asked of it, a median of 50 us alone and of 200 us with clearance for
+22 joints, holds for smooth references; hostile ones cost more.
 
 """
 COST_COLUMNS = 'robot|joints|clearance|smooth|Ruckig beside|hostile|Ruckig beside|smooth changed by'
