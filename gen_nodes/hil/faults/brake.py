@@ -140,9 +140,12 @@ def resume(found: Findings, body: Body, moments: Moments, record: Record) -> Non
         return
     if _went_on_meanwhile(record, moments):
         found.wrong.append('went on while the cause lasted')
-    begun_ns = moments.reset_ns or _resumed_ns(record, moments)
     following = (c for c in record.commands if c.sample.sequence)
-    first = next((c for c in following if when(c, moments) >= begun_ns), None)
+    if moments.reset_ns is not None:  # our own clock, whatever was done to theirs
+        first = next((c for c in following if c.arrival_ns >= moments.reset_ns), None)
+    else:
+        resumed_ns = _resumed_ns(record, moments)
+        first = next((c for c in following if when(c, moments) >= resumed_ns), None)
     if first is None:
         found.wrong.append('did not go on when it was mended')
         return
