@@ -51,16 +51,21 @@ def paused(name: str, bench: Bench) -> Iterator[None]:
 
 @contextmanager
 def struck(names: tuple[str, ...], number: signal.Signals, bench: Bench) -> Iterator[None]:
-    """Nodes are ended by a signal, and started again to mend it. The policy says nothing until this
-    process hears a driver that was started again: else the controller might go on before, from a
-    place that nobody here has heard of.
-    """
+    """Nodes are ended by a signal, and started again to mend it."""
     bench.fresh = CONTROLLER in names
     for name in names:
         bench.rig.strike(name, number)
     yield
     for name in names:
         bench.rig.end(name, signal.SIGKILL)
+    start_again(names, bench)
+
+
+def start_again(names: tuple[str, ...], bench: Bench) -> None:
+    """Start nodes that do not run. The policy says nothing until this process hears a driver that
+    was started again: else the controller might go on before, from a place that nobody here has
+    heard of.
+    """
     if EMULATOR not in names:
         bench.rig.start(*names)
         return
@@ -116,7 +121,7 @@ def last(late: str, order: tuple[str, ...], bench: Bench) -> Iterator[None]:
     bench.sure(lambda: all(ear.works(name, began_ns) for name in order), START_S, lacking)
     bench.mark()
     yield
-    rig.start(late)
+    start_again((late,), bench)
 
 
 @contextmanager
