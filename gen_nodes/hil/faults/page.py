@@ -39,7 +39,8 @@ that can be known) and the robot moves after one only, `/diagnostics` names the 
 
 Periods lie between two stamps of the controller's own: when it noticed, and its first braking
 command. Whether a brake keeps the limits is not judged here but by `gen hil hostile` and
-`gen hil run`.
+`gen hil run`. Where the driver is started again, the policy is silent until the judge hears the
+robot: else it could not know from where the motion goes on.
 
 In the cells: from the cause to its detection / to the commanded standstill / to its name on
 `/diagnostics` [s]. A dash: does not apply. Bold: not met, and why.
