@@ -415,7 +415,9 @@ class ControllerCore:
             if (states.elsewhere(commanded) & ~self._grippers).any():
                 self._ramp_s = 0.0
             # a gripper that holds something stays short of its command, and must not let go
-            gripping = self._grippers & ~states.moved(left)
+            limits = self._envelope.limits
+            inside = (limits.hard_lower <= commanded) & (commanded <= limits.hard_upper)
+            gripping = self._grippers & inside & ~states.moved(left)
             start[gripping] = commanded[gripping]
         self._left = None
         self._envelope.start(start)

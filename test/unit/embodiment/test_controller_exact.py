@@ -19,6 +19,7 @@ from gen_nodes.types import NS, ActionChunk, ControllerState, Heartbeat, JointSa
 
 PLAIN = replace(SPEC, self_collision=None, fences=())
 H = PERIOD_NS / NS
+STILL = np.zeros((3, SPEC.n))
 STRONG = np.array([1e4, 0.0, 0.0])
 STALE_S = SPEC.control.chunk_timeout_s
 
@@ -662,6 +663,25 @@ def test_after_a_hold_a_gripper_keeps_its_grip_unless_it_was_opened(opened, keep
     first = robot.step(chunks=False, follows=False).values
     assert first[5] == pytest.approx(commanded if keeps else robot.q[5], abs=1e-3)
     assert first[:5] == pytest.approx(robot.q[:5], abs=1e-3)
+
+
+@pytest.mark.parametrize('beyond', [0.03, -0.03])
+def test_a_grip_beyond_the_end_of_travel_is_not_kept(beyond):
+    gripper = replace(SPEC.joints[5], role='gripper')
+    robot = Bench(replace(PLAIN, joints=(*SPEC.joints[:5], gripper)))
+    end = SPEC.upper[5] if beyond > 0 else SPEC.lower[5]
+    robot.q[5] = end + beyond
+    robot.activate()
+    robot.run(0.25, chunks=False)
+    robot.give(times_s=np.array([0.0, 2 * H]), values=np.tile(robot.q, (2, 1)), rates=STILL[:2])
+    robot.run(0.4, chunks=False, follows=False)  # the chunk ends at once: it holds, still outside
+    commanded = [c for c in robot.commands if c is not None][-1].values[5]
+    assert robot.core.mode == Mode.HOLDING and abs(commanded) > abs(end) + 0.01
+    robot.q[5] = commanded - np.sign(beyond) * 0.003  # within the bar of what stands still
+    robot.run(0.3, chunks=False)
+    robot.give(values=np.tile(robot.q, (3, 1)))
+    first = robot.step(chunks=False, follows=False).values[5]
+    assert abs(first) <= abs(robot.q[5]) + 1e-12, 'never further out than it is measured'
 
 
 def test_a_gripper_that_nobody_saw_come_to_rest_starts_from_what_is_measured():
