@@ -32,6 +32,12 @@ def test_at_least_85_per_cent_of_the_mutants_of_every_file_die():
     assert min(dead) >= 85
 
 
+def test_every_survivor_has_its_reason_and_every_file_was_tested():
+    assert TOOL['NO_REASON'] not in PAGE
+    untested = [line.split('|')[6].strip() for line in PAGE.splitlines() if ' % |' in line]
+    assert set(untested) == {'0'}
+
+
 def test_a_reason_is_kept_for_nothing_that_died():
     told = {line[3:-1] for line in PAGE.splitlines() if line.startswith('- `')}
     assert set(TOOL['load_reasons']()) <= told
