@@ -19,6 +19,7 @@ from gen_nodes.types import NS, CommandSample, ControllerState, Mode
 REACTION_S = 0.1  # from a request to the brake: ours; at 1 rad/s the arm goes 0.1 rad meanwhile
 SETTLES = 3.0  # a servo that lags by L stands within 2 mrad after about 3 L
 NOISE = 3.0  # standard deviations of a joint state that a measured distance may be off by
+GRIPPER = 2.0  # friction keeps a finger beside where its servo wants it, by so much more
 RESUME = 1e-3  # rad or m between the measured position and the first command after a resume
 MOVED = 'it moved when it was stopped'
 MOVES = 0.05  # share of the motion's own top speed: less is a turning point, which shows nothing
@@ -36,11 +37,12 @@ def judge_stop(
     farther than reaction and lag at its speed and the brake take it.
     """
     units, lag = spec.units, np.maximum(lag_N, 0.0)
-    stop = stop_of(take.commanded, take.measured, noticed_ns, STILL * units)
+    still = STILL * units * np.where([j.role == 'gripper' for j in spec.joints], GRIPPER, 1.0)
+    stop = stop_of(take.commanded, take.measured, noticed_ns, still)
     brake_s, brake = stop_within(stop.velocity, stop.acceleration, spec.acceleration, spec.jerk)
     spare_s = PERIODS / spec.control.rate_hz
     most_s = brake_s + spare_s + SETTLES * lag
-    most = brake + np.abs(stop.velocity) * (spare_s + lag) + STILL * units + NOISE * stop.noise
+    most = brake + np.abs(stop.velocity) * (spare_s + lag) + still + NOISE * stop.noise
     late, far = int((stop.standing_s - most_s).argmax()), int((stop.distance - most).argmax())
     names, at = spec.joint_names, (noticed_ns - cause_ns) / NS
     share = top_share(spec, take.commanded, cause_ns, noticed_ns)
